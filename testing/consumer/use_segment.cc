@@ -1,0 +1,16 @@
+// The segment alone, without any structure in it.
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "zeroipc/segment/segment.h"
+
+int main() {
+  const std::string name = "/zeroipc_consumer_" + std::to_string(getpid());
+  { zeroipc::memory mem(name, 1 << 20); }
+  const bool kept = zeroipc::memory::open_or_create(name, 1 << 20).ok();
+  zeroipc::memory::unlink(name);
+  std::puts(kept ? "segment: still there when opened again" : "segment: gone");
+  return kept ? 0 : 1;
+}
