@@ -1,0 +1,52 @@
+// The exception that constructors throw, and the one place that throws it.
+//
+// Everything that can fail outside the data plane has a factory returning absl::Status or absl::StatusOr; the throwing
+// constructors are a convenience over the factories. In a translation unit built with -fno-exceptions the same
+// constructors end the process with the message instead.
+#ifndef ZEROIPC_BASE_ERROR_H_
+#define ZEROIPC_BASE_ERROR_H_
+
+#include <stdexcept>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace zeroipc {
+
+class error : public std::runtime_error {
+ public:
+  explicit error(absl::Status status);
+  const absl::Status& status() const { return status_; }
+
+ private:
+  absl::Status status_;
+};
+
+namespace internal {
+
+// Prints the message and aborts: what a failed constructor does where exceptions are off.
+[[noreturn]] void die(const absl::Status& status);
+
+[[noreturn]] inline void raise(absl::Status status) {
+#if defined(__cpp_exceptions)
+  throw error(std::move(status));
+#else
+  die(status);
+#endif
+}
+
+inline void raise_if_error(absl::Status status) {
+  if (!status.ok()) raise(std::move(status));
+}
+
+template <typename T>
+T value_or_raise(absl::StatusOr<T> value) {
+  if (!value.ok()) raise(std::move(value).status());
+  return *std::move(value);
+}
+
+}  // namespace internal
+}  // namespace zeroipc
+
+#endif  // ZEROIPC_BASE_ERROR_H_

@@ -1,0 +1,67 @@
+// What an operation of the data plane answers.
+//
+// Operations that share data never throw and never allocate; they answer with an `outcome`. It converts to `true` only
+// when the operation took effect, and it keeps the reason apart when it did not: a full queue, a closed one and a
+// corrupt one call for different reactions.
+#ifndef ZEROIPC_BASE_OUTCOME_H_
+#define ZEROIPC_BASE_OUTCOME_H_
+
+#include <cstdint>
+#include <string_view>
+
+namespace zeroipc {
+
+class outcome {
+ public:
+  enum class code : uint8_t {
+    ok,         // it took effect
+    full,       // no room now
+    empty,      // nothing there now
+    closed,     // closed; for consumers: and drained
+    timed_out,  // the deadline passed first
+    taken,      // another live participant holds the role, or it is held by this caller already
+    exhausted,  // this process is out of thread records, claims or leases
+    gone,       // what the handle stood for was fenced off: released twice, forked away or removed
+    corrupt,    // the segment holds a value that no correct participant can have written
+  };
+
+  constexpr outcome() = default;
+  constexpr outcome(code c) : code_(c) {}  // NOLINT: an outcome *is* its code
+
+  constexpr explicit operator bool() const { return code_ == code::ok; }
+  constexpr code value() const { return code_; }
+  friend constexpr bool operator==(outcome, outcome) = default;
+  friend constexpr bool operator==(outcome a, code b) { return a.code_ == b; }
+
+  constexpr std::string_view name() const {
+    switch (code_) {
+      case code::ok: return "ok";
+      case code::full: return "full";
+      case code::empty: return "empty";
+      case code::closed: return "closed";
+      case code::timed_out: return "timed out";
+      case code::taken: return "taken";
+      case code::exhausted: return "exhausted";
+      case code::gone: return "gone";
+      case code::corrupt: return "corrupt";
+    }
+    return "unknown";
+  }
+
+  static constexpr code ok = code::ok;
+  static constexpr code full = code::full;
+  static constexpr code empty = code::empty;
+  static constexpr code closed = code::closed;
+  static constexpr code timed_out = code::timed_out;
+  static constexpr code taken = code::taken;
+  static constexpr code exhausted = code::exhausted;
+  static constexpr code gone = code::gone;
+  static constexpr code corrupt = code::corrupt;
+
+ private:
+  code code_ = code::ok;
+};
+
+}  // namespace zeroipc
+
+#endif  // ZEROIPC_BASE_OUTCOME_H_
