@@ -1,0 +1,352 @@
+#include "zeroipc/participant/participant.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "zeroipc/participant/fork.h"
+#include "zeroipc/participant/watcher.h"
+#include "zeroipc/wait/futex.h"
+
+namespace zeroipc::internal {
+namespace {
+
+// About as long as a wake-up across cores takes; no use where the other side cannot run at the same time.
+constexpr int kSpins = 400;
+
+struct flock token_byte(uint32_t slot, short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(kLivenessOffset + slot);
+  lock.l_len = 1;
+  return lock;
+}
+
+std::string read_file(const char* path) {
+  char buffer[1024];
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  const ssize_t n = ::read(fd, buffer, sizeof buffer);
+  ::close(fd);
+  return n > 0 ? std::string(buffer, static_cast<size_t>(n)) : std::string();
+}
+
+uint64_t own_start_time() {
+  const std::string stat = read_file("/proc/self/stat");
+  const size_t after_name = stat.rfind(')');
+  if (after_name == stat.npos) return 0;
+  size_t at = after_name;
+  for (int field = 2; field < 22 && at != stat.npos; ++field) at = stat.find(' ', at + 1);
+  return at == stat.npos ? 0 : std::strtoull(stat.c_str() + at, nullptr, 10);
+}
+
+int64_t wall_clock_ns() {
+  timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+participant::participant(void* base, const segment_geometry& geometry, std::string segment_name,
+                         std::function<int()> reopen)
+    : base_(static_cast<std::byte*>(base)),
+      header_(static_cast<segment_header*>(base)),
+      slots_(reinterpret_cast<participant_slot*>(base_ + geometry.participants_offset)),
+      threads_(reinterpret_cast<thread_record<hardware>*>(base_ + geometry.threads_offset)),
+      geometry_(geometry),
+      segment_name_(std::move(segment_name)),
+      reopen_(std::move(reopen)),
+      fences_(header_->fences),
+      spins_(::sysconf(_SC_NPROCESSORS_ONLN) > 1 ? kSpins : 0) {}
+
+absl::StatusOr<std::unique_ptr<participant>> participant::attach(void* base,
+                                                                 const segment_geometry& geometry,
+                                                                 std::string segment_name,
+                                                                 std::function<int()> reopen) {
+  std::unique_ptr<participant> p(
+      new participant(base, geometry, std::move(segment_name), std::move(reopen)));
+  // Known to the fork handlers before there is a token that a child could inherit; they wait for the mutex.
+  process_participants::instance().add(p.get());
+  absl::Status joined;
+  {
+    std::lock_guard lock(p->mutex_);
+    joined = p->join();
+    if (joined.ok()) joined = p->start_watcher();
+  }
+  if (!joined.ok()) return joined;
+  return p;
+}
+
+participant::~participant() {
+  process_participants::instance().remove(this);
+  if (self()) leave();
+  if (lock_fd_ >= 0) ::close(lock_fd_);
+}
+
+// Taking the byte's lock claims the slot, and the kernel gives it back with the process: killed at any point here, the
+// slot is either untouched or left `attached` by a tag whose token is free, which is what dead looks like.
+absl::Status participant::join() {
+  if (!register_for_fences(fences_)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("segment ", segment_name_,
+                     ": it relies on membarrier(2), which this process may not call (a seccomp filter?); "
+                     "create the segment with memory_options::symmetric_fences"));
+  }
+  lock_fd_ = reopen_();
+  if (lock_fd_ < 0) {
+    return absl::PermissionDeniedError(absl::StrCat("segment ", segment_name_,
+                                                    ": cannot open its file a second time for the "
+                                                    "liveness lock: ",
+                                                    std::strerror(errno)));
+  }
+  const auto take = [&](uint32_t i) {
+    struct flock lock = token_byte(i, F_WRLCK);
+    return ::fcntl(lock_fd_, F_OFD_SETLK, &lock) == 0;
+  };
+  const uint32_t n = geometry_.max_participants;
+  uint32_t slot = n;
+  for (int pass = 0; pass < 2 && slot == n; ++pass) {
+    for (uint32_t i = 0; i < n; ++i) {
+      // First the slots that look free, which costs one system call; then those of the unnoticed dead.
+      const uint32_t state = slots_[i].state.load(std::memory_order_acquire);
+      const bool looks_taken = participant_slot::state_of(state) == slot_state::attached;
+      if (looks_taken == (pass == 1) && take(i)) {
+        slot = i;
+        break;
+      }
+    }
+  }
+  if (slot == n) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "segment ", segment_name_, ": all ", n,
+        " participant slots are held by live processes; memory_options::max_participants sets their number"));
+  }
+
+  participant_slot& mine = slots_[slot];
+  const uint32_t before = mine.state.load(std::memory_order_acquire);
+  if (participant_slot::state_of(before) == slot_state::attached) announce_death(slot, before);
+  uint32_t generation = (participant_slot::generation_of(before) + 1) % owner_tag::kGenerations;
+  if (generation == 0) generation = 1;
+
+  const uint64_t row_words = geometry_.hold_row_bytes() / 8;
+  const uint64_t used = std::min<uint64_t>(mine.hold_words.load(std::memory_order_relaxed), row_words);
+  for (uint64_t i = 0; i < used; ++i) hold_row(slot)[i].store(0, std::memory_order_relaxed);
+  mine.hold_words.store(0, std::memory_order_relaxed);
+  mine.pulse.store(0, std::memory_order_relaxed);
+  mine.pid.store(::getpid(), std::memory_order_relaxed);
+  mine.start_time.store(own_start_time(), std::memory_order_relaxed);
+  mine.attached_ns.store(wall_clock_ns(), std::memory_order_relaxed);
+  std::string name = read_file("/proc/self/comm");
+  name.resize(std::min(name.find_last_not_of('\n') + 1, sizeof mine.name - 1));
+  std::memset(mine.name, 0, sizeof mine.name);
+  std::memcpy(mine.name, name.data(), name.size());
+
+  uint32_t high = header_->participants_high_water.load(std::memory_order_relaxed);
+  while (high < slot + 1 && !header_->participants_high_water.compare_exchange_weak(
+                                high, slot + 1, std::memory_order_acq_rel)) {
+  }
+  // Release: whoever sees the new generation sees the slot's fields and the emptied hold row.
+  mine.state.store(participant_slot::pack(generation, slot_state::attached), std::memory_order_release);
+  tag_.store(owner_tag(slot, generation).bits(), std::memory_order_relaxed);
+  key_.store(process_participants::next_key(), std::memory_order_relaxed);
+  for (uint32_t i = 0; i < holds_.size(); ++i) {
+    if (holds_[i] != 0) {
+      mine.hold_words.store(std::max(mine.hold_words.load(std::memory_order_relaxed), i / 64 + 1),
+                            std::memory_order_relaxed);
+      hold_row(slot)[i / 64].fetch_or(uint64_t{1} << (i % 64), std::memory_order_seq_cst);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status participant::start_watcher() {
+  if (watcher_ != nullptr) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<watcher>> started = watcher::start(*this);
+  if (!started.ok()) return started.status();
+  watcher_ = *std::move(started);
+  announce_membership();
+  return absl::OkStatus();
+}
+
+void participant::leave() {
+  const uint32_t slot = self().slot();
+  watcher_.reset();
+  const uint32_t n = threads_in_use();
+  for (uint32_t i = 0; i < n; ++i) {
+    thread_record<hardware>& record = threads_[i];
+    if (record.owner.load(std::memory_order_relaxed) != self().bits()) continue;
+    record.ready.store(0, std::memory_order_release);
+    record.owner.store(0, std::memory_order_release);
+  }
+  slots_[slot].state.store(participant_slot::pack(self().generation(), slot_state::free),
+                           std::memory_order_release);
+  tag_.store(0, std::memory_order_relaxed);
+  announce_membership();
+}
+
+void participant::abandon_after_fork() {
+  // The parent's lock belongs to the open file, not to the process: keeping it open would keep a dead parent alive.
+  if (lock_fd_ >= 0) ::close(lock_fd_);
+  lock_fd_ = -1;
+  spare_records_.clear();
+  if (watcher_ != nullptr) {
+    watcher_->abandon();
+    watcher_.reset();
+  }
+  tag_.store(0, std::memory_order_relaxed);
+  key_.store(process_participants::next_key(), std::memory_order_relaxed);
+  // The watcher starts with the child's first operation: most children only exec. If joining fails, the child has no tag,
+  // and every operation of its handles answers `exhausted`.
+  if (!join().ok()) tag_.store(0, std::memory_order_relaxed);
+}
+
+bool participant::token_held(uint32_t slot) const {
+  // Asks with a read lock, so that only the holder's write lock conflicts.
+  struct flock lock = token_byte(slot, F_RDLCK);
+  // On an error nothing is known, and the live must not be taken for dead.
+  return ::fcntl(lock_fd_, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+bool participant::is_dead(owner_tag tag) const {
+  if (tag == self() && tag) return false;
+  if (tag.slot() >= geometry_.max_participants) return true;
+  const participant_slot& slot = slots_[tag.slot()];
+  const uint32_t attached = participant_slot::pack(tag.generation(), slot_state::attached);
+  if (slot.state.load(std::memory_order_acquire) != attached) return true;
+  // A tag whose slot this process has taken over since fails the comparison above, so the kernel is never asked about a
+  // lock of our own, which it would not report.
+  if (!token_held(tag.slot())) return true;
+  // The lock may be the next tenant's by now.
+  return slot.state.load(std::memory_order_acquire) != attached;
+}
+
+// Sleepers are told before the slot says so: an announcer killed in between leaves the slot `attached`, and the next
+// watcher announces again.
+void participant::announce_death(uint32_t slot, uint32_t state_word) {
+  header_->death_epoch.fetch_add(1, std::memory_order_acq_rel);
+  futex_wake(header_->death_epoch, INT_MAX);
+  const uint32_t dead =
+      participant_slot::pack(participant_slot::generation_of(state_word), slot_state::dead);
+  if (slots_[slot].state.compare_exchange_strong(state_word, dead, std::memory_order_acq_rel)) {
+    header_->deaths.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+void participant::announce_membership() {
+  header_->membership_epoch.fetch_add(1, std::memory_order_acq_rel);
+  futex_wake(header_->membership_epoch, INT_MAX);
+}
+
+int participant::notice_deaths() {
+  int noticed = 0;
+  const uint32_t n = slots_in_use();
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint32_t state = slots_[i].state.load(std::memory_order_acquire);
+    if (participant_slot::state_of(state) != slot_state::attached || i == self().slot()) continue;
+    if (token_held(i)) continue;
+    announce_death(i, state);
+    ++noticed;
+  }
+  return noticed;
+}
+
+bool participant::sleep(std::atomic<uint32_t>& word, uint32_t key, uint32_t epoch, deadline until) {
+  const futex_wait_entry words[] = {{&word, key}, {&header_->death_epoch, epoch}};
+  return futex_wait_any(words, until);
+}
+
+int participant::wake(std::atomic<uint32_t>& word, int n) { return futex_wake(word, n); }
+
+// Both marks come from shared memory and bound loops.
+uint32_t participant::slots_in_use() const {
+  return std::min(header_->participants_high_water.load(std::memory_order_acquire),
+                  geometry_.max_participants);
+}
+
+uint32_t participant::threads_in_use() const {
+  return std::min(header_->threads_high_water.load(std::memory_order_acquire), geometry_.max_threads);
+}
+
+std::atomic<uint64_t>* participant::hold_row(uint32_t slot) const {
+  return reinterpret_cast<std::atomic<uint64_t>*>(base_ + geometry_.holds_offset +
+                                                  slot * geometry_.hold_row_bytes());
+}
+
+void participant::add_hold(uint32_t index) {
+  std::lock_guard lock(mutex_);
+  if (holds_.size() <= index) holds_.resize(index + 1);
+  if (holds_[index]++ != 0 || !self()) return;
+  std::atomic<uint32_t>& words = slots_[self().slot()].hold_words;
+  // Before the bit, so that the slot's next tenant clears it.
+  if (words.load(std::memory_order_relaxed) < index / 64 + 1) {
+    words.store(index / 64 + 1, std::memory_order_release);
+  }
+  hold_row(self().slot())[index / 64].fetch_or(uint64_t{1} << (index % 64),
+                                               std::memory_order_seq_cst);
+}
+
+bool participant::drop_hold(uint32_t index) {
+  std::lock_guard lock(mutex_);
+  if (index >= holds_.size() || holds_[index] == 0 || --holds_[index] != 0) return false;
+  if (self()) {
+    hold_row(self().slot())[index / 64].fetch_and(~(uint64_t{1} << (index % 64)),
+                                                  std::memory_order_seq_cst);
+  }
+  return true;
+}
+
+bool participant::anyone_holds(uint32_t index) const {
+  const uint32_t n = slots_in_use();
+  for (uint32_t i = 0; i < n; ++i) {
+    const participant_slot& slot = slots_[i];
+    const uint32_t state = slot.state.load(std::memory_order_acquire);
+    if (participant_slot::state_of(state) != slot_state::attached) continue;
+    if (slot.hold_words.load(std::memory_order_acquire) <= index / 64) continue;
+    const uint64_t word = hold_row(i)[index / 64].load(std::memory_order_seq_cst);
+    if ((word >> (index % 64) & 1) == 0) continue;
+    if (!is_dead(owner_tag(i, participant_slot::generation_of(state)))) return true;
+  }
+  return false;
+}
+
+std::vector<participant_info> participant::list() const {
+  std::vector<participant_info> all;
+  const uint32_t n = slots_in_use();
+  for (uint32_t i = 0; i < n; ++i) {
+    const participant_slot& slot = slots_[i];
+    const uint32_t state = slot.state.load(std::memory_order_acquire);
+    if (participant_slot::state_of(state) == slot_state::free) continue;
+    participant_info info;
+    info.slot = i;
+    info.generation = participant_slot::generation_of(state);
+    info.pid = slot.pid.load(std::memory_order_relaxed);
+    info.self = self() && i == self().slot();
+    info.alive = info.self || !is_dead(owner_tag(i, info.generation));
+    info.attached_ns = slot.attached_ns.load(std::memory_order_relaxed);
+    info.name.assign(slot.name, ::strnlen(slot.name, sizeof slot.name));
+    all.push_back(std::move(info));
+  }
+  return all;
+}
+
+bool participant::alone() const {
+  const uint32_t n = slots_in_use();
+  for (uint32_t i = 0; i < n; ++i) {
+    if (i == self().slot()) continue;
+    const uint32_t state = slots_[i].state.load(std::memory_order_acquire);
+    if (participant_slot::state_of(state) == slot_state::attached && token_held(i)) return false;
+  }
+  return true;
+}
+
+}  // namespace zeroipc::internal

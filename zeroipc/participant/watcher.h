@@ -1,0 +1,65 @@
+// The thread by which a participant learns that another one died.
+//
+// Each watcher owns its slot's `pulse`, a robust futex word: when the thread dies, for whatever reason, the kernel sets
+// FUTEX_OWNER_DIED there and wakes one sleeper. Every watcher sleeps on the pulses of the others (of the next 120 slots
+// where there are more), on the membership epoch, and on its own stop word, in one futex_waitv.
+//
+//   pulse         meaning                              next
+//   0             no watcher yet (attaching, forked)   tid, then the membership epoch moves
+//   tid           alive                                WAITERS set by whoever sleeps on it; OWNER_DIED by the kernel
+//   OWNER_DIED    a hint: the process is ending        the token is looked at until it is free, then the death is
+//                                                      announced and the slot's state becomes dead
+//
+// The hint comes before the truth: the kernel kills threads first, unmaps, and closes files (which frees the token) last,
+// typically 100 us later. That gap is the only thing here that is looked at repeatedly, with growing pauses, and only
+// after a hint: no event is to be had for it that could be waited for together with the others.
+//
+// A watcher that dies after it was woken and before it has announced is itself a death that wakes another watcher, which
+// looks at all slots.
+#ifndef ZEROIPC_PARTICIPANT_WATCHER_H_
+#define ZEROIPC_PARTICIPANT_WATCHER_H_
+
+#include <linux/futex.h>
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "zeroipc/participant/participant.h"
+
+namespace zeroipc::internal {
+
+class watcher {
+ public:
+  // Returns once the pulse beats.
+  static absl::StatusOr<std::unique_ptr<watcher>> start(participant& self);
+  // Stops and joins the thread.
+  ~watcher();
+
+  // In a forked child, where the thread does not exist: the destructor must not join it.
+  void abandon() { running_ = false; }
+
+ private:
+  explicit watcher(participant& self) : self_(self) {}
+  static void* entry(void* self);
+  void run();
+  void own_pulse();
+  void disown_pulse();
+
+  participant& self_;
+  pthread_t thread_{};
+  bool running_ = false;
+  std::atomic<uint32_t> beating_{0};
+  std::atomic<uint32_t> stop_{0};
+  // What the kernel walks when the thread dies. Private memory: a peer cannot bend it. One entry, whose futex word lies at
+  // entry + futex_offset, which is where the pulse happens to be.
+  robust_list_head robust_head_{};
+  robust_list robust_entry_{};
+};
+
+}  // namespace zeroipc::internal
+
+#endif  // ZEROIPC_PARTICIPANT_WATCHER_H_
