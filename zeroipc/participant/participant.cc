@@ -89,7 +89,7 @@ absl::StatusOr<std::unique_ptr<participant>> participant::attach(void* base,
 
 participant::~participant() {
   process_participants::instance().remove(this);
-  if (self()) leave();
+  if (tag()) leave();
   if (lock_fd_ >= 0) ::close(lock_fd_);
 }
 
@@ -174,21 +174,28 @@ absl::Status participant::start_watcher() {
   absl::StatusOr<std::unique_ptr<watcher>> started = watcher::start(*this);
   if (!started.ok()) return started.status();
   watcher_ = *std::move(started);
+  watched_.store(true, std::memory_order_relaxed);
   announce_membership();
   return absl::OkStatus();
 }
 
+// Without a watcher the process works all the same; its death is then noticed when its slot is needed or looked at.
+void participant::ensure_watched() {
+  std::lock_guard lock(mutex_);
+  if (tag()) start_watcher().IgnoreError();
+}
+
 void participant::leave() {
-  const uint32_t slot = self().slot();
+  const uint32_t slot = tag().slot();
   watcher_.reset();
   const uint32_t n = threads_in_use();
   for (uint32_t i = 0; i < n; ++i) {
     thread_record<hardware>& record = threads_[i];
-    if (record.owner.load(std::memory_order_relaxed) != self().bits()) continue;
+    if (record.owner.load(std::memory_order_relaxed) != tag().bits()) continue;
     record.ready.store(0, std::memory_order_release);
     record.owner.store(0, std::memory_order_release);
   }
-  slots_[slot].state.store(participant_slot::pack(self().generation(), slot_state::free),
+  slots_[slot].state.store(participant_slot::pack(tag().generation(), slot_state::free),
                            std::memory_order_release);
   tag_.store(0, std::memory_order_relaxed);
   announce_membership();
@@ -203,6 +210,7 @@ void participant::abandon_after_fork() {
     watcher_->abandon();
     watcher_.reset();
   }
+  watched_.store(false, std::memory_order_relaxed);
   tag_.store(0, std::memory_order_relaxed);
   key_.store(process_participants::next_key(), std::memory_order_relaxed);
   // The watcher starts with the child's first operation: most children only exec. If joining fails, the child has no tag,
@@ -217,15 +225,15 @@ bool participant::token_held(uint32_t slot) const {
   return ::fcntl(lock_fd_, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-bool participant::is_dead(owner_tag tag) const {
-  if (tag == self() && tag) return false;
-  if (tag.slot() >= geometry_.max_participants) return true;
-  const participant_slot& slot = slots_[tag.slot()];
-  const uint32_t attached = participant_slot::pack(tag.generation(), slot_state::attached);
+bool participant::is_dead(owner_tag who) const {
+  if (who == tag() && who) return false;
+  if (who.slot() >= geometry_.max_participants) return true;
+  const participant_slot& slot = slots_[who.slot()];
+  const uint32_t attached = participant_slot::pack(who.generation(), slot_state::attached);
   if (slot.state.load(std::memory_order_acquire) != attached) return true;
   // A tag whose slot this process has taken over since fails the comparison above, so the kernel is never asked about a
   // lock of our own, which it would not report.
-  if (!token_held(tag.slot())) return true;
+  if (!token_held(who.slot())) return true;
   // The lock may be the next tenant's by now.
   return slot.state.load(std::memory_order_acquire) != attached;
 }
@@ -252,7 +260,7 @@ int participant::notice_deaths() {
   const uint32_t n = slots_in_use();
   for (uint32_t i = 0; i < n; ++i) {
     const uint32_t state = slots_[i].state.load(std::memory_order_acquire);
-    if (participant_slot::state_of(state) != slot_state::attached || i == self().slot()) continue;
+    if (participant_slot::state_of(state) != slot_state::attached || i == tag().slot()) continue;
     if (token_held(i)) continue;
     announce_death(i, state);
     ++noticed;
@@ -261,6 +269,8 @@ int participant::notice_deaths() {
 }
 
 bool participant::sleep(std::atomic<uint32_t>& word, uint32_t key, uint32_t epoch, deadline until) {
+  // A sleeper relies on its own watcher: it may be the only other process there is.
+  if (!watched_.load(std::memory_order_relaxed)) [[unlikely]] ensure_watched();
   const futex_wait_entry words[] = {{&word, key}, {&header_->death_epoch, epoch}};
   return futex_wait_any(words, until);
 }
@@ -285,21 +295,21 @@ std::atomic<uint64_t>* participant::hold_row(uint32_t slot) const {
 void participant::add_hold(uint32_t index) {
   std::lock_guard lock(mutex_);
   if (holds_.size() <= index) holds_.resize(index + 1);
-  if (holds_[index]++ != 0 || !self()) return;
-  std::atomic<uint32_t>& words = slots_[self().slot()].hold_words;
+  if (holds_[index]++ != 0 || !tag()) return;
+  std::atomic<uint32_t>& words = slots_[tag().slot()].hold_words;
   // Before the bit, so that the slot's next tenant clears it.
   if (words.load(std::memory_order_relaxed) < index / 64 + 1) {
     words.store(index / 64 + 1, std::memory_order_release);
   }
-  hold_row(self().slot())[index / 64].fetch_or(uint64_t{1} << (index % 64),
+  hold_row(tag().slot())[index / 64].fetch_or(uint64_t{1} << (index % 64),
                                                std::memory_order_seq_cst);
 }
 
 bool participant::drop_hold(uint32_t index) {
   std::lock_guard lock(mutex_);
   if (index >= holds_.size() || holds_[index] == 0 || --holds_[index] != 0) return false;
-  if (self()) {
-    hold_row(self().slot())[index / 64].fetch_and(~(uint64_t{1} << (index % 64)),
+  if (tag()) {
+    hold_row(tag().slot())[index / 64].fetch_and(~(uint64_t{1} << (index % 64)),
                                                   std::memory_order_seq_cst);
   }
   return true;
@@ -330,7 +340,7 @@ std::vector<participant_info> participant::list() const {
     info.slot = i;
     info.generation = participant_slot::generation_of(state);
     info.pid = slot.pid.load(std::memory_order_relaxed);
-    info.self = self() && i == self().slot();
+    info.self = tag() && i == tag().slot();
     info.alive = info.self || !is_dead(owner_tag(i, info.generation));
     info.attached_ns = slot.attached_ns.load(std::memory_order_relaxed);
     info.name.assign(slot.name, ::strnlen(slot.name, sizeof slot.name));
@@ -342,7 +352,7 @@ std::vector<participant_info> participant::list() const {
 bool participant::alone() const {
   const uint32_t n = slots_in_use();
   for (uint32_t i = 0; i < n; ++i) {
-    if (i == self().slot()) continue;
+    if (i == tag().slot()) continue;
     const uint32_t state = slots_[i].state.load(std::memory_order_acquire);
     if (participant_slot::state_of(state) == slot_state::attached && token_held(i)) return false;
   }

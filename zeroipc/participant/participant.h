@@ -68,10 +68,17 @@ class participant {
 
   // --- what the algorithms need: participant is the hardware `Env` ---
 
-  owner_tag self() const { return owner_tag::from_bits(tag_.load(std::memory_order_relaxed)); }
+  // Who we are, as written into claims and locks. What a process holds is only given back promptly if its death is noticed,
+  // so in a forked child the first call starts the watcher.
+  owner_tag self() {
+    if (!watched_.load(std::memory_order_relaxed)) [[unlikely]] ensure_watched();
+    return tag();
+  }
+  // The same without that; 0 in a forked child that could not join.
+  owner_tag tag() const { return owner_tag::from_bits(tag_.load(std::memory_order_relaxed)); }
 
-  // Whether the process behind `tag` has ended or left. One comparison if the slot has moved on, else a system call.
-  bool is_dead(owner_tag tag) const;
+  // Whether the process behind `who` has ended or left. One comparison if the slot has moved on, else a system call.
+  bool is_dead(owner_tag who) const;
 
   // This thread's record; nullptr if the segment's thread records are used up.
   thread_record<hardware>* record() {
@@ -143,6 +150,7 @@ class participant {
   void leave();
   void abandon_after_fork();     // in the child: drops what belongs to the parent
   absl::Status start_watcher();
+  void ensure_watched();
   bool token_held(uint32_t slot) const;
   void announce_death(uint32_t slot, uint32_t state_word);
   void announce_membership();
@@ -158,6 +166,7 @@ class participant {
   int spins_;
 
   std::atomic<uint32_t> tag_{0};
+  std::atomic<bool> watched_{false};
   std::atomic<uint64_t> key_{0};
   int lock_fd_ = -1;
   std::mutex mutex_;  // guards what follows

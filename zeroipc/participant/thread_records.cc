@@ -59,7 +59,7 @@ thread_record<hardware>* participant::record_slow() {
   {
     std::lock_guard lock(mutex_);
     // A forked child that could not join has no tag, and one that did has no watcher yet.
-    if (!self() || !start_watcher().ok()) return nullptr;
+    if (!tag() || !start_watcher().ok()) return nullptr;
     if (!spare_records_.empty()) {
       record = spare_records_.back();
       spare_records_.pop_back();
@@ -82,7 +82,7 @@ thread_record<hardware>* participant::claim_record() {
     thread_record<hardware>& record = threads_[i];
     uint32_t owner = record.owner.load(std::memory_order_acquire);
     if (owner != 0 && !is_dead(owner_tag::from_bits(owner))) continue;
-    if (!record.owner.compare_exchange_strong(owner, self().bits(), std::memory_order_acq_rel,
+    if (!record.owner.compare_exchange_strong(owner, tag().bits(), std::memory_order_acq_rel,
                                               std::memory_order_relaxed)) {
       continue;
     }
@@ -92,7 +92,7 @@ thread_record<hardware>* participant::claim_record() {
     while (high < i + 1 && !header_->threads_high_water.compare_exchange_weak(
                                high, i + 1, std::memory_order_acq_rel, std::memory_order_relaxed)) {
     }
-    record.ready.store(self().bits(), std::memory_order_release);  // pairs with for_each_record()
+    record.ready.store(tag().bits(), std::memory_order_release);  // pairs with for_each_record()
     return &record;
   }
   return nullptr;

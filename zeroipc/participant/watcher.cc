@@ -60,7 +60,7 @@ void* watcher::entry(void* self) {
 }
 
 void watcher::own_pulse() {
-  std::atomic<uint32_t>& pulse = self_.slots_[self_.self().slot()].pulse;
+  std::atomic<uint32_t>& pulse = self_.slots_[self_.tag().slot()].pulse;
   robust_head_.list.next = &robust_entry_;
   robust_entry_.next = &robust_head_.list;
   robust_head_.futex_offset =
@@ -71,14 +71,14 @@ void watcher::own_pulse() {
 
 void watcher::disown_pulse() {
   robust_head_.list.next = &robust_head_.list;  // an empty list: leaving is not dying
-  self_.slots_[self_.self().slot()].pulse.store(0, std::memory_order_release);
+  self_.slots_[self_.tag().slot()].pulse.store(0, std::memory_order_release);
 }
 
 void watcher::run() {
   own_pulse();
   beating_.store(1, std::memory_order_release);
   beating_.notify_one();
-  const uint32_t own = self_.self().slot();
+  const uint32_t own = self_.tag().slot();
   auto pause = std::chrono::microseconds(kFirstPause);
   int64_t hinted_since = 0;
   while (stop_.load(std::memory_order_acquire) == 0) {

@@ -192,7 +192,7 @@ absl::Status check_size(const attachment& a, size_t wanted) {
 }  // namespace
 
 attachment::~attachment() {
-  if (self != nullptr && (self->header().flags & kRemoveWithLast) != 0 && self->self()) {
+  if (self != nullptr && (self->header().flags & kRemoveWithLast) != 0 && self->tag()) {
     door held(fd);
     struct stat mine, named;
     absl::StatusOr<std::string> path = backing_path(name);
