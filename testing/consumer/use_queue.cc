@@ -16,8 +16,8 @@ int main() {
     numbers.push(7);
     popped = numbers.pop();
   }
-  zeroipc::memory::unlink(name);
-  const bool right = popped == 7;
+  const bool removed = zeroipc::memory::unlink(name).ok();
+  const bool right = popped == 7 && removed;
   std::puts(right ? "queue: popped what was pushed" : "queue: popped something else");
   return right ? 0 : 1;
 }

@@ -20,8 +20,8 @@ int main() {
     auto numbers = zeroipc::queue<int>::open_or_create(*mem, "numbers", 16);
     if (numbers.ok() && numbers->try_push(7)) popped = numbers->try_pop();
   }
-  zeroipc::memory::unlink(name);
-  const bool right = popped == 7;
+  const bool removed = zeroipc::memory::unlink(name).ok();
+  const bool right = popped == 7 && removed;
   std::puts(right ? "queue without exceptions: popped what was pushed"
                   : mem.status().ToString().c_str());
   return right ? 0 : 1;

@@ -1,6 +1,7 @@
 #include "zeroipc/participant/participant.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -113,6 +114,23 @@ absl::Status participant::join() {
     struct flock lock = token_byte(i, F_WRLCK);
     return ::fcntl(lock_fd_, F_OFD_SETLK, &lock) == 0;
   };
+  // The slot was attached and its token free: its tenant died unnoticed. The token is given back first, for while we hold
+  // it the dead look alive; and the death is told once more after the slot says so, because another newcomer may have held
+  // the token when the first telling was heard.
+  const auto bury = [&](uint32_t i) {
+    struct flock lock = token_byte(i, F_UNLCK);
+    ::fcntl(lock_fd_, F_OFD_SETLK, &lock);
+    const uint32_t state = slots_[i].state.load(std::memory_order_acquire);
+    if (participant_slot::state_of(state) == slot_state::attached) {
+      announce_death(i, state);
+      tell_sleepers();
+    }
+    if (!take(i)) return false;
+    const uint32_t now = slots_[i].state.load(std::memory_order_acquire);
+    if (participant_slot::state_of(now) != slot_state::attached) return true;
+    ::fcntl(lock_fd_, F_OFD_SETLK, &lock);
+    return false;
+  };
   const uint32_t n = geometry_.max_participants;
   uint32_t slot = n;
   for (int pass = 0; pass < 2 && slot == n; ++pass) {
@@ -120,7 +138,7 @@ absl::Status participant::join() {
       // First the slots that look free, which costs one system call; then those of the unnoticed dead.
       const uint32_t state = slots_[i].state.load(std::memory_order_acquire);
       const bool looks_taken = participant_slot::state_of(state) == slot_state::attached;
-      if (looks_taken == (pass == 1) && take(i)) {
+      if (looks_taken == (pass == 1) && take(i) && (!looks_taken || bury(i))) {
         slot = i;
         break;
       }
@@ -134,7 +152,6 @@ absl::Status participant::join() {
 
   participant_slot& mine = slots_[slot];
   const uint32_t before = mine.state.load(std::memory_order_acquire);
-  if (participant_slot::state_of(before) == slot_state::attached) announce_death(slot, before);
   uint32_t generation = (participant_slot::generation_of(before) + 1) % owner_tag::kGenerations;
   if (generation == 0) generation = 1;
 
@@ -155,10 +172,11 @@ absl::Status participant::join() {
   while (high < slot + 1 && !header_->participants_high_water.compare_exchange_weak(
                                 high, slot + 1, std::memory_order_acq_rel)) {
   }
-  // Release: whoever sees the new generation sees the slot's fields and the emptied hold row.
-  mine.state.store(participant_slot::pack(generation, slot_state::attached), std::memory_order_release);
-  tag_.store(owner_tag(slot, generation).bits(), std::memory_order_relaxed);
-  key_.store(process_participants::next_key(), std::memory_order_relaxed);
+  // After fork: the child holds what its parent's handles hold.
+  if (!holds_.empty() && !back_hold_row(slot, static_cast<uint32_t>(holds_.size() - 1))) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("segment ", segment_name_, ": no memory for this process's holds"));
+  }
   for (uint32_t i = 0; i < holds_.size(); ++i) {
     if (holds_[i] != 0) {
       mine.hold_words.store(std::max(mine.hold_words.load(std::memory_order_relaxed), i / 64 + 1),
@@ -166,6 +184,10 @@ absl::Status participant::join() {
       hold_row(slot)[i / 64].fetch_or(uint64_t{1} << (i % 64), std::memory_order_seq_cst);
     }
   }
+  // Release: whoever sees the new generation sees the slot's fields and the emptied hold row.
+  mine.state.store(participant_slot::pack(generation, slot_state::attached), std::memory_order_release);
+  tag_.store(owner_tag(slot, generation).bits(), std::memory_order_relaxed);
+  key_.store(process_participants::next_key(), std::memory_order_relaxed);
   return absl::OkStatus();
 }
 
@@ -174,8 +196,9 @@ absl::Status participant::start_watcher() {
   absl::StatusOr<std::unique_ptr<watcher>> started = watcher::start(*this);
   if (!started.ok()) return started.status();
   watcher_ = *std::move(started);
-  watched_.store(true, std::memory_order_relaxed);
   announce_membership();
+  // Release: whoever claims something on the strength of this has a pulse that the others know of.
+  watched_.store(true, std::memory_order_release);
   return absl::OkStatus();
 }
 
@@ -241,13 +264,17 @@ bool participant::is_dead(owner_tag who) const {
 // Sleepers are told before the slot says so: an announcer killed in between leaves the slot `attached`, and the next
 // watcher announces again.
 void participant::announce_death(uint32_t slot, uint32_t state_word) {
-  header_->death_epoch.fetch_add(1, std::memory_order_acq_rel);
-  futex_wake(header_->death_epoch, INT_MAX);
+  tell_sleepers();
   const uint32_t dead =
       participant_slot::pack(participant_slot::generation_of(state_word), slot_state::dead);
   if (slots_[slot].state.compare_exchange_strong(state_word, dead, std::memory_order_acq_rel)) {
     header_->deaths.fetch_add(1, std::memory_order_relaxed);
   }
+}
+
+void participant::tell_sleepers() {
+  header_->death_epoch.fetch_add(1, std::memory_order_acq_rel);
+  futex_wake(header_->death_epoch, INT_MAX);
 }
 
 void participant::announce_membership() {
@@ -270,7 +297,7 @@ int participant::notice_deaths() {
 
 bool participant::sleep(std::atomic<uint32_t>& word, uint32_t key, uint32_t epoch, deadline until) {
   // A sleeper relies on its own watcher: it may be the only other process there is.
-  if (!watched_.load(std::memory_order_relaxed)) [[unlikely]] ensure_watched();
+  if (!watched_.load(std::memory_order_acquire)) [[unlikely]] ensure_watched();
   const futex_wait_entry words[] = {{&word, key}, {&header_->death_epoch, epoch}};
   return futex_wait_any(words, until);
 }
@@ -290,6 +317,17 @@ uint32_t participant::threads_in_use() const {
 std::atomic<uint64_t>* participant::hold_row(uint32_t slot) const {
   return reinterpret_cast<std::atomic<uint64_t>*>(base_ + geometry_.holds_offset +
                                                   slot * geometry_.hold_row_bytes());
+}
+
+bool participant::back_hold_row(uint32_t slot, uint32_t last_index) const {
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+  const uint64_t row = geometry_.holds_offset + slot * geometry_.hold_row_bytes();
+  const uint64_t begin = row / kPage * kPage;
+  const uint64_t end = row + last_index / 64 * 8 + 8;
+  // EINVAL: a kernel before 5.14, on which running out of memory here is a SIGBUS.
+  return ::madvise(base_ + begin, end - begin, MADV_POPULATE_WRITE) == 0 || errno == EINVAL;
 }
 
 void participant::add_hold(uint32_t index) {

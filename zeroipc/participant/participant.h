@@ -71,7 +71,7 @@ class participant {
   // Who we are, as written into claims and locks. What a process holds is only given back promptly if its death is noticed,
   // so in a forked child the first call starts the watcher.
   owner_tag self() {
-    if (!watched_.load(std::memory_order_relaxed)) [[unlikely]] ensure_watched();
+    if (!watched_.load(std::memory_order_acquire)) [[unlikely]] ensure_watched();
     return tag();
   }
   // The same without that; 0 in a forked child that could not join.
@@ -153,6 +153,8 @@ class participant {
   void ensure_watched();
   bool token_held(uint32_t slot) const;
   void announce_death(uint32_t slot, uint32_t state_word);
+  bool back_hold_row(uint32_t slot, uint32_t last_index) const;
+  void tell_sleepers();
   void announce_membership();
 
   std::byte* base_;

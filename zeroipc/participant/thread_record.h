@@ -39,12 +39,14 @@ struct claim_word {
   static constexpr uint32_t count_of(uint64_t what) { return (what >> 32) & 0xff'ffffu; }
   static constexpr uint32_t structure_of(uint64_t what) { return static_cast<uint32_t>(what); }
 
-  // Relaxed: the acq_rel CAS on the structure's counter that follows publishes both words with the claim.
+  // The acq_rel CAS on the structure's counter that follows publishes both words with the claim. Release, because a scan
+  // that reads this announcement must also see what the thread published before it: otherwise it could find the earlier
+  // claim gone and its slot still unpublished, and take a live claimant for dead. (Free on x86.)
   void announce(claim_kind kind, uint32_t structure, uint64_t first, uint32_t count) {
-    position.store(first, std::memory_order_relaxed);
-    what.store(pack(kind, count, structure), std::memory_order_relaxed);
+    position.store(first, std::memory_order_release);
+    what.store(pack(kind, count, structure), std::memory_order_release);
   }
-  // Release: whoever sees the claim gone also sees the slot published (pairs with the acquire of `what` in a scan).
+  // Release: whoever sees the claim gone also sees the slot published. Scans load both words with acquire.
   void clear() { what.store(0, std::memory_order_release); }
 };
 

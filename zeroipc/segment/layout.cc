@@ -1,6 +1,7 @@
 #include "zeroipc/segment/layout.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <utility>
@@ -68,6 +69,27 @@ absl::StatusOr<segment_geometry> make_geometry(uint64_t size, uint32_t max_parti
   return g;
 }
 
+std::string participant_slot::read_name() const {
+  char copy[sizeof name];
+  for (size_t at = 0; at < sizeof name; at += sizeof(uint64_t)) {
+    auto& word = *reinterpret_cast<uint64_t*>(const_cast<char*>(name) + at);
+    const uint64_t value = std::atomic_ref(word).load(std::memory_order_relaxed);
+    std::memcpy(copy + at, &value, sizeof value);
+  }
+  return std::string(copy, ::strnlen(copy, sizeof copy));
+}
+
+void participant_slot::write_name(std::string_view text) {
+  char copy[sizeof name]{};
+  std::memcpy(copy, text.data(), std::min(text.size(), sizeof name - 1));
+  for (size_t at = 0; at < sizeof name; at += sizeof(uint64_t)) {
+    uint64_t value;
+    std::memcpy(&value, copy + at, sizeof value);
+    auto& word = *reinterpret_cast<uint64_t*>(name + at);
+    std::atomic_ref(word).store(value, std::memory_order_relaxed);
+  }
+}
+
 uint64_t header_checksum(const segment_header& header) {
   return fixed_hash(std::string_view(reinterpret_cast<const char*>(&header),
                                      offsetof(segment_header, checksum)));
@@ -98,6 +120,9 @@ absl::Status check_header(const segment_header& header, uint64_t file_size, std:
                     std::max(g.max_names, 1u));
   if (!expected.ok() || std::memcmp(&*expected, &g, sizeof g) != 0) {
     return refuse("corrupt header (its geometry contradicts itself)");
+  }
+  if ((header.flags & ~uint32_t{kKnownFlags}) != 0 || header.reserved != 0) {
+    return refuse(absl::StrFormat("corrupt header (flags %#x)", header.flags));
   }
   if (header.fences != fence_mode::symmetric && header.fences != fence_mode::asymmetric) {
     return refuse(absl::StrFormat("corrupt header (fence mode %d)",

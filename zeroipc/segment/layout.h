@@ -47,6 +47,8 @@ inline constexpr uint32_t kMaxThreads = 1u << 16;
 inline constexpr uint32_t kMaxNames = 1u << 22;
 // The liveness byte of slot i is at this file offset + i: far beyond any segment's end, where locks may still be taken.
 inline constexpr uint64_t kLivenessOffset = uint64_t{1} << 60;
+// The byte that whoever joins or leaves a segment with kRemoveWithLast locks meanwhile (zeroipc/segment/attach.cc).
+inline constexpr uint64_t kDoorOffset = kLivenessOffset + owner_tag::kMaxSlots;
 
 // Where everything is. Read once from the file, checked, and kept in private memory from then on.
 struct segment_geometry {
@@ -74,14 +76,15 @@ struct segment_header {
   uint64_t id;          // random: tells two segments of one name apart
   int64_t created_ns;   // CLOCK_REALTIME
   segment_geometry geometry;
-  uint64_t checksum;    // fixed_hash of all the above
   uint32_t flags;       // segment_flag bits
+  uint32_t reserved;    // 0
+  uint64_t checksum;    // fixed_hash of all the above
 
   // Written by whoever notices a death, and waited for by every sleeper.
   alignas(kCacheLine) std::atomic<uint32_t> death_epoch;
   // Written by whoever attaches or detaches; waited for by the watchers.
   alignas(kCacheLine) std::atomic<uint32_t> membership_epoch;
-  std::atomic<uint32_t> next_slot;               // hint: where to look for a free slot
+  std::atomic<uint32_t> next_slot;                // hint: where to look for a free slot
   std::atomic<uint32_t> participants_high_water;  // slots ever used are below this
   std::atomic<uint32_t> threads_high_water;       // records ever used are below this
   std::atomic<uint32_t> deaths;                   // noticed since creation
@@ -90,33 +93,49 @@ struct segment_header {
 enum segment_flag : uint32_t {
   kRemoveWithLast = 1,  // the last participant to leave unlinks the segment
   kReserve = 2,         // memory is backed when it is allocated, so that a full file system is an error and not SIGBUS
+  kKnownFlags = kRemoveWithLast | kReserve,
 };
 
-// generation:20 and state:2, in one word.
-enum class slot_state : uint32_t { free = 0, attached = 1, dead = 2 };
+// What becomes of a slot. Its owner is whoever holds the lock on its liveness byte, which is taken only while the state is
+// not `attached`.
+//
+//   free, dead --take_slot()--> attached --leave()--> leaving --leave()--> free
+//                                   |                    |
+//                                   +------ killed ------+---announce_death()--> dead
+enum class slot_state : uint32_t {
+  free = 0,
+  attached = 1,  // alive as long as the kernel holds the lock
+  dead = 2,      // its end has been announced
+  leaving = 3,   // nothing is held in its name any more, but those who waited may not have been told yet
+};
 
 struct participant_slot {
-  std::atomic<uint32_t> state;  // generation << 2 | slot_state; written by the slot's owner, and attached -> dead by
-                                // whoever noticed
+  std::atomic<uint32_t> state;  // generation << 2 | slot_state
   std::atomic<uint32_t> pulse;  // robust futex: watcher's thread id; the kernel sets FUTEX_OWNER_DIED
   std::atomic<int32_t> pid;     // for display: liveness is the lock, never the pid
   std::atomic<uint32_t> hold_words;  // the slot's hold row is zero from this word on
   std::atomic<uint64_t> start_time;   // of the process, in clock ticks since boot; for display
   std::atomic<int64_t> attached_ns;   // CLOCK_REALTIME
-  char name[32];                      // of the process, NUL-padded; for display
+  char name[32];                      // of the process, NUL-padded; for display; see read_name() and write_name()
 
   static uint32_t pack(uint32_t generation, slot_state s) {
     return generation << 2 | static_cast<uint32_t>(s);
   }
   static uint32_t generation_of(uint32_t word) { return word >> 2; }
   static slot_state state_of(uint32_t word) { return static_cast<slot_state>(word & 3); }
+
+  // Word by word, for a reader may look while the slot changes hands.
+  std::string read_name() const;
+  void write_name(std::string_view text);
 };
 
 static_assert(sizeof(segment_geometry) == 80);
+static_assert(offsetof(segment_header, flags) == 112 && offsetof(segment_header, checksum) == 120);
 static_assert(offsetof(segment_header, death_epoch) == 128);
 static_assert(offsetof(segment_header, membership_epoch) == 192);
 static_assert(sizeof(segment_header) <= kPage);
 static_assert(sizeof(participant_slot) == 64);
+static_assert(offsetof(participant_slot, name) == 32);
 
 // Lays a segment of `size` bytes out; zero for a limit means the default for that size (256 participants, 1024 threads,
 // a name per 8 KiB). An error says how small the size is and what is needed at least.

@@ -91,17 +91,14 @@ absl::Status lay_out(int fd, std::string_view name, const segment_geometry& geom
                      const memory_options& options) {
   // The header, the tables of participants and threads, and the control block are written to without asking for memory
   // first, so they are backed now.
+  const auto tables = static_cast<off_t>(geometry.buckets_offset);
   int failed;
   do {
-    failed = ::posix_fallocate(fd, 0, static_cast<off_t>(geometry.threads_offset));
-    if (failed == 0) {
-      failed = ::posix_fallocate(fd, static_cast<off_t>(geometry.control_offset), kControlBytes);
-    }
+    failed = ::posix_fallocate(fd, 0, tables);
   } while (failed == EINTR);
   if (failed != 0) {
     return absl::ResourceExhaustedError(absl::StrFormat(
-        "segment %s: no room for its first %d bytes: %s", name,
-        geometry.threads_offset + kControlBytes, std::strerror(failed)));
+        "segment %s: no room for its first %d bytes: %s", name, tables, std::strerror(failed)));
   }
   void* base = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (base == MAP_FAILED) return errno_status(errno, name, "cannot map it");

@@ -28,18 +28,23 @@ constexpr int64_t kSliceNs = 2'000'000;
 std::atomic<bool> waitv_refused{false};
 
 bool wait_on_first(std::span<const futex_wait_entry> words, deadline until) {
-  for (const futex_wait_entry& w : words) {
-    if (w.word->load(std::memory_order_acquire) != w.expected) return true;
+  for (;;) {
+    for (const futex_wait_entry& w : words) {
+      if (w.word->load(std::memory_order_acquire) != w.expected) return true;
+    }
+    const int64_t now = deadline::now_ns();
+    if (!until.is_never() && now >= until.ns()) return false;
+    int64_t end = until.ns();
+    if (words.size() > 1) end = std::min(end, now + kSliceNs);
+    const timespec ts{static_cast<time_t>(end / 1'000'000'000),
+                      static_cast<long>(end % 1'000'000'000)};
+    const bool for_ever = end == deadline::never().ns();
+    // WAIT_BITSET takes an absolute time on the monotonic clock.
+    const long result = ::syscall(
+        SYS_futex, words[0].word, FUTEX_WAIT_BITSET | (words[0].is_private ? kPrivate : 0),
+        words[0].expected, for_ever ? nullptr : &ts, nullptr, FUTEX_BITSET_MATCH_ANY);
+    if (result == 0 || errno != ETIMEDOUT) return true;
   }
-  const int64_t now = deadline::now_ns();
-  if (!until.is_never() && now >= until.ns()) return false;
-  int64_t end = until.is_never() ? INT64_MAX : until.ns();
-  if (words.size() > 1) end = std::min(end, now + kSliceNs);
-  timespec ts{static_cast<time_t>(end / 1'000'000'000), static_cast<long>(end % 1'000'000'000)};
-  // WAIT_BITSET takes an absolute time on the monotonic clock.
-  ::syscall(SYS_futex, words[0].word, FUTEX_WAIT_BITSET | (words[0].is_private ? kPrivate : 0),
-            words[0].expected, end == INT64_MAX ? nullptr : &ts, nullptr, FUTEX_BITSET_MATCH_ANY);
-  return !until.passed();
 }
 
 }  // namespace
@@ -53,7 +58,7 @@ bool futex_wait_any(std::span<const futex_wait_entry> words, deadline until) {
     entries[i] = {words[i].expected, reinterpret_cast<uint64_t>(words[i].word),
                   kFutex32 | (words[i].is_private ? kPrivate : 0), 0};
   }
-  timespec ts = until.as_timespec();
+  const timespec ts = until.as_timespec();
   const long result = ::syscall(SYS_futex_waitv, entries, n, 0, until.is_never() ? nullptr : &ts,
                                 CLOCK_MONOTONIC);
   if (result >= 0 || errno == EAGAIN || errno == EINTR) return true;

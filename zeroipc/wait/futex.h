@@ -23,7 +23,8 @@ inline constexpr int kMaxFutexWords = 128;  // the kernel's limit for one wait
 // has passed. REQUIRES: 1 to 128 words.
 //
 // Uses futex_waitv (Linux 5.16). Where the kernel or a seccomp filter refuses it, sleeps on the first word alone in
-// slices of 2 ms, so that a change of the others is noticed within that bound.
+// slices of 2 ms, so that a change of the others is noticed within that bound; a wake-up of the others that changes
+// nothing is not noticed then.
 bool futex_wait_any(std::span<const futex_wait_entry> words, deadline until);
 
 // Wakes up to n sleepers; how many it woke (0 on error: nobody can sleep on a bad word).

@@ -30,31 +30,28 @@ struct robust_lock {
   typename P::template atomic<uint32_t> owner;
   event_word<P> released;
 
-  // Env: as for wait_until, plus `owner_tag self()` and `bool is_dead(owner_tag)`.
+  // Env: as for wait_until, plus `owner_tag self()` and `bool is_dead(owner_tag)`. An Env that is nobody (a forked child that
+  // could not join) never gets the lock: `busy`, at once.
   template <typename Env>
   lock_result try_lock(Env& env) {
-    uint32_t seen = 0;
-    // Acquire: pairs with the release store in unlock().
-    if (owner.compare_exchange_strong(seen, env.self().bits(), std::memory_order_acquire,
-                                      std::memory_order_relaxed)) {
-      return lock_result::acquired;
-    }
-    const owner_tag holder = owner_tag::from_bits(seen);
-    if (holder != env.self() && env.is_dead(holder) &&
-        // Acquire: is_dead() synchronises with everything the dead did (the kernel released its lock after).
-        owner.compare_exchange_strong(seen, env.self().bits(), std::memory_order_acquire,
-                                      std::memory_order_relaxed)) {
-      return lock_result::inherited;
-    }
-    return lock_result::busy;
+    owner_tag alive;
+    return try_lock(env, alive);
   }
 
   template <typename Env>
   lock_result lock(Env& env, deadline until = deadline::never()) {
-    lock_result result = try_lock(env);
-    if (result != lock_result::busy) return result;
+    // Whether the holder lives is a system call, so it is asked again only if the holder changed or somebody's death was
+    // announced since: `alive` was found so after the epoch was `alive_at`. Its death will move the epoch on, which ends
+    // the sleep that follows.
+    owner_tag alive;
+    uint32_t alive_at = env.death_epoch();
+    lock_result result = try_lock(env, alive);
+    if (result != lock_result::busy || !env.self()) return result;
     wait_until<P>(env, released, until, [&] {
-      result = try_lock(env);
+      const uint32_t epoch = env.death_epoch();
+      if (epoch != alive_at) alive = owner_tag();
+      alive_at = epoch;
+      result = try_lock(env, alive);
       return result != lock_result::busy;
     });
     return result;
@@ -64,6 +61,32 @@ struct robust_lock {
   void unlock(Env& env) {
     owner.store(0, std::memory_order_release);  // pairs with the acquire in try_lock()
     released.notify(env, 1);
+  }
+
+ private:
+  // `alive`: a holder known to live, updated to the one that was found in the way.
+  template <typename Env>
+  lock_result try_lock(Env& env, owner_tag& alive) {
+    const owner_tag self = env.self();
+    if (!self) return lock_result::busy;
+    uint32_t seen = 0;
+    // Acquire: pairs with the release store in unlock().
+    if (owner.compare_exchange_strong(seen, self.bits(), std::memory_order_acquire,
+                                      std::memory_order_relaxed)) {
+      return lock_result::acquired;
+    }
+    const owner_tag holder = owner_tag::from_bits(seen);
+    if (holder == self || holder == alive) return lock_result::busy;
+    if (!env.is_dead(holder)) {
+      alive = holder;
+      return lock_result::busy;
+    }
+    // Acquire: is_dead() synchronises with everything the dead did (the kernel released its lock after).
+    if (owner.compare_exchange_strong(seen, self.bits(), std::memory_order_acquire,
+                                      std::memory_order_relaxed)) {
+      return lock_result::inherited;
+    }
+    return lock_result::busy;
   }
 };
 

@@ -7,6 +7,10 @@
 //   int spins()                       how many looks before sleeping; 0 on a single core
 //   bool sleep(word, key, epoch, deadline)
 //       sleeps while word == key and the death epoch == epoch; false once the deadline has passed
+//
+// A woken waiter that dies passes the wake-up on, through the death epoch. One that was stopped (SIGSTOP) right after it was
+// chosen keeps it: what it was woken for stays available to everybody who looks, but whoever sleeps is not told of it
+// again until the next notification, a death, or its deadline.
 #ifndef ZEROIPC_WAIT_WAIT_H_
 #define ZEROIPC_WAIT_WAIT_H_
 
