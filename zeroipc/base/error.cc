@@ -11,9 +11,13 @@ error::error(absl::Status status)
 
 namespace internal {
 
-void die(const absl::Status& status) {
+void raise(absl::Status status) {
+#if defined(__cpp_exceptions)
+  throw error(std::move(status));
+#else
   std::fprintf(stderr, "zeroipc: %s\n", status.ToString().c_str());
   std::abort();
+#endif
 }
 
 }  // namespace internal

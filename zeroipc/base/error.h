@@ -1,8 +1,8 @@
 // The exception that constructors throw, and the one place that throws it.
 //
 // Everything that can fail outside the data plane has a factory returning absl::Status or absl::StatusOr; the throwing
-// constructors are a convenience over the factories. In a translation unit built with -fno-exceptions the same
-// constructors end the process with the message instead.
+// constructors are a convenience over the factories. In a program built with -fno-exceptions the same constructors end
+// the process with the message instead.
 #ifndef ZEROIPC_BASE_ERROR_H_
 #define ZEROIPC_BASE_ERROR_H_
 
@@ -25,16 +25,9 @@ class error : public std::runtime_error {
 
 namespace internal {
 
-// Prints the message and aborts: what a failed constructor does where exceptions are off.
-[[noreturn]] void die(const absl::Status& status);
-
-[[noreturn]] inline void raise(absl::Status status) {
-#if defined(__cpp_exceptions)
-  throw error(std::move(status));
-#else
-  die(status);
-#endif
-}
+// Throws zeroipc::error; where this library itself was built with -fno-exceptions, prints the message and aborts. Not
+// inline, so that translation units built either way agree on it.
+[[noreturn]] void raise(absl::Status status);
 
 inline void raise_if_error(absl::Status status) {
   if (!status.ok()) raise(std::move(status));
