@@ -1,0 +1,160 @@
+#include "testing/kill_sweep/kill_sweep.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <new>
+#include <vector>
+
+namespace zeroipc::testing {
+namespace {
+
+// Word by word and volatile, so that it does not become a call of memcmp, which ThreadSanitizer
+// watches.
+[[gnu::no_sanitize("thread")]] bool same(const std::byte* a, const std::byte* b, size_t n) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    if (*reinterpret_cast<const volatile uint64_t*>(a + i) !=
+        *reinterpret_cast<const volatile uint64_t*>(b + i)) {
+      return false;
+    }
+  }
+  for (; i < n; ++i) {
+    if (*reinterpret_cast<const volatile std::byte*>(a + i) != b[i]) return false;
+  }
+  return true;
+}
+
+[[gnu::no_sanitize("thread")]] void copy(std::byte* to, const std::byte* from, size_t n) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    *reinterpret_cast<volatile uint64_t*>(to + i) =
+        *reinterpret_cast<const volatile uint64_t*>(from + i);
+  }
+  for (; i < n; ++i) to[i] = *reinterpret_cast<const volatile std::byte*>(from + i);
+}
+
+// A child that is stopped before its first instruction of the operation. Killed and reaped when
+// this goes out of scope.
+class traced_child {
+ public:
+  traced_child(const std::function<void()>& operation, const std::function<void()>& prepare) {
+    void* page = ::mmap(nullptr, sizeof(std::atomic<bool>), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return;
+    returned_ = new (page) std::atomic<bool>(false);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      prepare();
+      if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(2);
+      ::raise(SIGSTOP);
+      operation();
+      returned_->store(true);
+      ::_exit(0);
+    }
+    stopped_ = pid_ > 0 && wait_for_stop(SIGSTOP);
+  }
+  ~traced_child() {
+    if (pid_ > 0 && !reaped_) {
+      ::kill(pid_, SIGKILL);
+      int status;
+      while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+      }
+    }
+    if (returned_ != nullptr) ::munmap(returned_, sizeof(std::atomic<bool>));
+  }
+  traced_child(const traced_child&) = delete;
+  traced_child& operator=(const traced_child&) = delete;
+
+  bool stopped() const { return stopped_; }
+  bool returned() const { return returned_->load(); }
+
+  // False if the child did something else than take a step.
+  bool step() {
+    if (::ptrace(PTRACE_SINGLESTEP, pid_, nullptr, nullptr) != 0) return false;
+    return wait_for_stop(SIGTRAP);
+  }
+
+ private:
+  bool wait_for_stop(int signal) {
+    int status;
+    while (::waitpid(pid_, &status, 0) < 0) {
+      if (errno != EINTR) return false;
+    }
+    if (WIFEXITED(status) || WIFSIGNALED(status)) reaped_ = true;
+    return WIFSTOPPED(status) && WSTOPSIG(status) == signal;
+  }
+
+  std::atomic<bool>* returned_ = nullptr;
+  pid_t pid_ = -1;
+  bool stopped_ = false;
+  bool reaped_ = false;
+};
+
+}  // namespace
+
+std::vector<std::byte> snapshot(std::span<const std::byte> memory) {
+  std::vector<std::byte> bytes(memory.size());
+  copy(bytes.data(), memory.data(), memory.size());
+  return bytes;
+}
+
+sweep_result step_through(std::span<const std::byte> watched,
+                          const std::function<void()>& operation,
+                          const std::function<void(long step, bool returned)>& judge) {
+  sweep_result result;
+  traced_child child(operation, [] {});
+  if (!child.stopped()) {
+    result.broken = true;
+    return result;
+  }
+  std::vector<std::byte> last = snapshot(watched);
+  bool returned = false;
+  judge(0, false);
+  result.states = 1;
+  while (!returned) {
+    if (!child.step()) {
+      result.broken = true;
+      break;
+    }
+    ++result.steps;
+    returned = child.returned();
+    if (!returned && same(watched.data(), last.data(), last.size())) continue;
+    copy(last.data(), watched.data(), last.size());
+    ++result.states;
+    judge(result.steps, returned);
+  }
+  return result;
+}
+
+sweep_result interleave(const std::function<void()>& operation,
+                        const std::function<void(long step)>& between) {
+  sweep_result result;
+  traced_child child(operation, [] {});
+  result.broken = !child.stopped();
+  while (!result.broken && !child.returned()) {
+    between(result.steps);
+    result.broken = !child.step();
+    ++result.steps;
+  }
+  return result;
+}
+
+kill_result kill_after(long k, const std::function<void()>& operation,
+                       const std::function<void()>& prepare) {
+  kill_result result;
+  traced_child child(operation, prepare);
+  result.broken = !child.stopped();
+  for (long i = 0; i < k && !result.broken && !result.returned; ++i) {
+    result.broken = !child.step();
+    result.returned = !result.broken && child.returned();
+  }
+  return result;
+}
+
+}  // namespace zeroipc::testing

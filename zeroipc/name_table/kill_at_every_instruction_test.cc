@@ -1,0 +1,200 @@
+// A process is killed at every instruction of creating, opening, closing and removing. The
+// survivors find a name that is there or is not, never anything in between; what was acknowledged
+// is there; what was seen stays; no byte is lost.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "testing/kill_sweep/kill_sweep.h"
+#include "zeroipc/heap/heap.h"
+#include "zeroipc/name_table/audit.h"
+#include "zeroipc/name_table/lookup.h"
+#include "zeroipc/name_table/name_table.h"
+
+namespace zeroipc::internal {
+namespace {
+
+using zeroipc::testing::kill_after;
+using zeroipc::testing::kill_result;
+using zeroipc::testing::step_through;
+using zeroipc::testing::sweep_result;
+
+const structure_type kRaw = {.what = kind::raw};
+constexpr memory_options kSmall = {.max_participants = 16, .max_threads = 64, .max_names = 16};
+// A sanitizer multiplies the instructions.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kRealKills = 5;
+#else
+constexpr int kRealKills = 25;
+#endif
+
+absl::Status create(const memory& mem, std::string_view name, uint64_t bytes = 700) {
+  return create_structure(mem, name, kRaw, bytes, 256, [](void* p) { std::memset(p, 7, 256); })
+      .status();
+}
+
+class KillTest : public ::testing::Test {
+ protected:
+  KillTest() : mem_(*memory::create_anonymous(512 << 10, kSmall)) {
+    // Some history: free blocks to split and merge, chains of more than one entry.
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(create(mem_, "n" + std::to_string(i)).ok());
+    for (int i = 1; i < 10; i += 2) EXPECT_TRUE(remove(mem_, "n" + std::to_string(i)).ok());
+  }
+
+  std::span<const std::byte> bytes() const {
+    return {mem_.attachment()->base, mem_.attachment()->geometry.size};
+  }
+
+  // What an operation may change: all but the far end of the heap.
+  std::span<const std::byte> watched() const {
+    return bytes().first(mem_.attachment()->geometry.heap_offset + (32 << 10));
+  }
+
+  // The whole segment, in a file where nobody holds a liveness lock: everyone it names is dead.
+  memory Copy() {
+    const int fd = ::memfd_create("copy", MFD_CLOEXEC);
+    const std::vector<std::byte> all = zeroipc::testing::snapshot(bytes());
+    EXPECT_EQ(::write(fd, all.data(), all.size()), static_cast<ssize_t>(all.size()));
+    memory copy = *memory::from_fd(fd);
+    ::close(fd);
+    return copy;
+  }
+
+  // What a survivor can tell: whether "x" is there. Fails the test unless all is well.
+  bool Judge(const memory& mem, long step, bool all_dead) {
+    const bool seen =
+        name_view(*mem.attachment()).find(name_key("x")).result == lookup_result::found;
+    // Asked before anybody repairs anything; read-only looks and opens of others do the same.
+    const bool found = find(mem, "x").ok();
+    absl::StatusOr<audit_report> report = audit(mem);
+    EXPECT_TRUE(report.ok()) << "step " << step << ": " << report.status();
+    if (!report.ok()) return false;
+    EXPECT_TRUE(report->status.ok()) << "step " << step << ": " << report->status;
+    if (all_dead) {
+      EXPECT_EQ(report->removed, 0u) << "step " << step << ": kept for the dead";
+    }
+    const bool there = find(mem, "x").ok();
+    EXPECT_EQ(report->names, there ? 6u : 5u) << "step " << step;
+    // A creation that was visible is never taken back (a removal that was decided may still be
+    // completed), and one that was said not to be there does not appear later.
+    if (seen && !removing_) {
+      EXPECT_TRUE(there) << "step " << step << ": seen and then taken back";
+    }
+    if (!found) {
+      EXPECT_FALSE(there) << "step " << step << ": missing and then there";
+    }
+    // Life goes on under that name.
+    if (there) {
+      absl::StatusOr<structure> s = open_structure(mem, "x", kRaw);
+      EXPECT_TRUE(s.ok()) << "step " << step << ": " << s.status();
+      if (s.ok()) {
+        EXPECT_EQ(static_cast<char*>(s->data())[255], 7) << "step " << step;
+      }
+      s = absl::UnknownError("closed");
+      EXPECT_TRUE(remove(mem, "x").ok()) << "step " << step;
+    }
+    EXPECT_TRUE(create(mem, "x").ok()) << "step " << step;
+    EXPECT_TRUE(remove(mem, "x").ok()) << "step " << step;
+    return there;
+  }
+
+  // Sweeps `operation`, which runs in a child. `before`: whether "x" is there as it starts;
+  // `after`: as it has returned.
+  void Sweep(const std::function<void()>& operation, bool before, bool after) {
+    removing_ = before && !after;
+    bool changed = false;
+    const uint64_t used = stats(mem_).used;
+    const sweep_result whole = step_through(watched(), operation, [&](long step, bool returned) {
+      memory copy = Copy();
+      const bool there = Judge(copy, step, true);
+      if (there == after && before != after) changed = true;
+      if (step == 0) {
+        EXPECT_EQ(there, before);
+      }
+      if (changed || returned) {
+        EXPECT_EQ(there, after) << "step " << step << (returned ? ": acknowledged" : ": decided");
+      } else {
+        EXPECT_EQ(there, before) << "step " << step;
+      }
+      for (int i = 0; i < 10; i += 2) EXPECT_TRUE(remove(copy, "n" + std::to_string(i)).ok());
+      EXPECT_EQ(stats(copy).used, 0u) << "step " << step << ": bytes lost";
+    });
+    ASSERT_FALSE(whole.broken) << "after " << whole.steps << " steps";
+    RecordProperty("steps", static_cast<int>(whole.steps));
+    RecordProperty("states", static_cast<int>(whole.states));
+    std::printf("%ld steps, %ld crash states\n", whole.steps, whole.states);
+
+    // And with real kills, for survivors that were there all along.
+    Restore(before);
+    ASSERT_EQ(stats(mem_).used, used);
+    for (int i = 0; i <= kRealKills; ++i) {
+      const long k = whole.steps * i / kRealKills;
+      const kill_result killed = kill_after(k, operation);
+      ASSERT_FALSE(killed.broken) << k;
+      const bool there = Judge(mem_, k, false);
+      if (killed.returned) {
+        EXPECT_EQ(there, after) << k;
+      }
+      Restore(before);
+      EXPECT_EQ(stats(mem_).used, used) << "step " << k << ": bytes lost";
+      if (HasFailure()) return;
+    }
+  }
+
+  void Restore(bool with_x) {
+    absl::Status gone = remove(mem_, "x");
+    EXPECT_TRUE(gone.ok() || absl::IsNotFound(gone)) << gone;
+    if (with_x) {
+      EXPECT_TRUE(create(mem_, "x").ok());
+    }
+    EXPECT_TRUE(audit(mem_)->status.ok());
+  }
+
+  memory mem_;
+  bool removing_ = false;
+};
+
+TEST_F(KillTest, Create) {
+  Sweep([&] { create(mem_, "x").IgnoreError(); }, false, true);
+}
+
+TEST_F(KillTest, OpenAndClose) {
+  ASSERT_TRUE(create(mem_, "x").ok());
+  Sweep([&] { open_structure(mem_, "x", kRaw).IgnoreError(); }, true, true);
+}
+
+TEST_F(KillTest, Remove) {
+  ASSERT_TRUE(create(mem_, "x").ok());
+  Sweep([&] { remove(mem_, "x").IgnoreError(); }, true, false);
+}
+
+TEST_F(KillTest, RemoveWhatOneHolds) {
+  // The last handle frees, in the middle of a chain of events that may stop anywhere.
+  ASSERT_TRUE(create(mem_, "x").ok());
+  Sweep(
+      [&] {
+        absl::StatusOr<structure> s = open_structure(mem_, "x", kRaw);
+        remove(mem_, "x").IgnoreError();
+      },
+      true, false);
+}
+
+TEST_F(KillTest, OpenOrCreate) {
+  Sweep(
+      [&] {
+        open_or_create_structure(mem_, "x", kRaw, 700, 64, [](void* p) {
+          std::memset(p, 7, 256);
+        }).IgnoreError();
+      },
+      false, true);
+}
+
+}  // namespace
+}  // namespace zeroipc::internal
