@@ -38,16 +38,16 @@ void process_participants::remove(participant* p) {
   std::erase(all_, p);
 }
 
-// Every lock of this library is held over the fork, so that the child gets each structure they guard in one piece.
+// Every mutex here is held over the fork, so that the child gets what they guard in one piece.
 void process_participants::before_fork() {
   process_participants& self = instance();
   self.mutex_.lock();
-  for (participant* p : self.all_) p->mutex_.lock();
+  for (participant* p : self.all_) p->before_fork();
 }
 
 void process_participants::after_fork_in_parent() {
   process_participants& self = instance();
-  for (participant* p : self.all_) p->mutex_.unlock();
+  for (participant* p : self.all_) p->after_fork_in_parent();
   self.mutex_.unlock();
 }
 
@@ -55,10 +55,7 @@ void process_participants::after_fork_in_child() {
   process_participants& self = instance();
   forks.fetch_add(1, std::memory_order_relaxed);
   forget_thread_records_after_fork();
-  for (participant* p : self.all_) {
-    p->abandon_after_fork();
-    p->mutex_.unlock();
-  }
+  for (participant* p : self.all_) p->after_fork_in_child();
   self.mutex_.unlock();
 }
 

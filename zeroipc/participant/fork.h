@@ -12,7 +12,7 @@
 namespace zeroipc::internal {
 
 // After fork() the child has the parent's memory but none of its threads, and must not pass for the parent: its copy of
-// the liveness token is closed, and every participant joins anew under a tag of its own, before fork() returns.
+// the parent's liveness token is closed, and every participant continues under a tag of its own, taken before the fork.
 class process_participants {
  public:
   static process_participants& instance();

@@ -1,7 +1,6 @@
 #include "zeroipc/participant/participant.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +31,22 @@ struct flock token_byte(uint32_t slot, short type) {
   return lock;
 }
 
+bool held_by_another(int fd, uint32_t slot) {
+  // Asks with a read lock, so that only the holder's write lock conflicts.
+  struct flock lock = token_byte(slot, F_RDLCK);
+  // On an error nothing is known, and the live must not be taken for dead.
+  return ::fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+bool is_attached(uint32_t state_word) {
+  return participant_slot::state_of(state_word) == slot_state::attached;
+}
+
+// Whether the end of the slot's owner would still have to be announced.
+bool is_unannounced(uint32_t state_word) {
+  return is_attached(state_word) || participant_slot::state_of(state_word) == slot_state::leaving;
+}
+
 std::string read_file(const char* path) {
   char buffer[1024];
   const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
@@ -48,6 +63,12 @@ uint64_t own_start_time() {
   size_t at = after_name;
   for (int field = 2; field < 22 && at != stat.npos; ++field) at = stat.find(' ', at + 1);
   return at == stat.npos ? 0 : std::strtoull(stat.c_str() + at, nullptr, 10);
+}
+
+std::string own_name() {
+  std::string name = read_file("/proc/self/comm");
+  if (name.empty()) name = program_invocation_short_name;
+  return name.substr(0, name.find('\n'));
 }
 
 int64_t wall_clock_ns() {
@@ -78,117 +99,150 @@ absl::StatusOr<std::unique_ptr<participant>> participant::attach(void* base,
       new participant(base, geometry, std::move(segment_name), std::move(reopen)));
   // Known to the fork handlers before there is a token that a child could inherit; they wait for the mutex.
   process_participants::instance().add(p.get());
-  absl::Status joined;
-  {
-    std::lock_guard lock(p->mutex_);
-    joined = p->join();
-    if (joined.ok()) joined = p->start_watcher();
-  }
-  if (!joined.ok()) return joined;
+  std::lock_guard lock(p->mutex_);
+  absl::StatusOr<membership> taken = p->take_slot(::getpid());
+  if (!taken.ok()) return taken.status();
+  p->adopt(*taken);
+  p->slots_[p->tag().slot()].start_time.store(own_start_time(), std::memory_order_relaxed);
+  p->member_ = true;
+  absl::Status watched = p->start_watcher();
+  if (!watched.ok()) return watched;
   return p;
 }
 
 participant::~participant() {
+  {
+    // A fork waits until all is given back, and then finds nothing to inherit.
+    std::lock_guard lock(mutex_);
+    member_ = false;
+    if (tag()) leave();
+    if (lock_fd_ >= 0) ::close(lock_fd_);
+    lock_fd_ = -1;
+  }
   process_participants::instance().remove(this);
-  if (tag()) leave();
-  if (lock_fd_ >= 0) ::close(lock_fd_);
+}
+
+// Whether the slot is ours now. Whoever's it was is announced as dead while its token is still free: were the byte locked
+// by us first, a waiter would read "attached, and the token is held" and sleep on the word that has just been moved.
+absl::StatusOr<bool> participant::try_take(int fd, uint32_t i) {
+  for (;;) {
+    const uint32_t before = slots_[i].state.load(std::memory_order_acquire);
+    if (is_unannounced(before)) {
+      if (held_by_another(fd, i)) return false;
+      announce_death(i, before);
+    }
+    struct flock lock = token_byte(i, F_WRLCK);
+    if (::fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+      if (errno == EAGAIN || errno == EACCES) return false;
+      return absl::ErrnoToStatus(errno, absl::StrCat("segment ", segment_name_,
+                                                     ": its file system gives no liveness lock"));
+    }
+    if (!is_unannounced(slots_[i].state.load(std::memory_order_acquire))) return true;
+    // Somebody has joined and died in between, and our lock made it look alive to those who have just been told.
+    lock = token_byte(i, F_UNLCK);
+    ::fcntl(fd, F_OFD_SETLK, &lock);
+    tell_sleepers();
+  }
 }
 
 // Taking the byte's lock claims the slot, and the kernel gives it back with the process: killed at any point here, the
 // slot is either untouched or left `attached` by a tag whose token is free, which is what dead looks like.
-absl::Status participant::join() {
+absl::StatusOr<participant::membership> participant::take_slot(int32_t pid) {
   if (!register_for_fences(fences_)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("segment ", segment_name_,
-                     ": it relies on membarrier(2), which this process may not call (a seccomp filter?); "
-                     "create the segment with memory_options::symmetric_fences"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "segment ", segment_name_,
+        ": it relies on membarrier(2), which this process may not call (a seccomp filter?); "
+        "create the segment with memory_options::symmetric_fences"));
   }
-  lock_fd_ = reopen_();
-  if (lock_fd_ < 0) {
-    return absl::PermissionDeniedError(absl::StrCat("segment ", segment_name_,
-                                                    ": cannot open its file a second time for the "
-                                                    "liveness lock: ",
-                                                    std::strerror(errno)));
+  membership m;
+  m.fd = reopen_();
+  if (m.fd < 0) {
+    return absl::ErrnoToStatus(
+        errno, absl::StrCat("segment ", segment_name_,
+                            ": cannot open its file a second time, for the liveness lock",
+                            errno == ENOENT ? " (is /proc mounted?)" : ""));
   }
-  const auto take = [&](uint32_t i) {
-    struct flock lock = token_byte(i, F_WRLCK);
-    return ::fcntl(lock_fd_, F_OFD_SETLK, &lock) == 0;
-  };
-  // The slot was attached and its token free: its tenant died unnoticed. The token is given back first, for while we hold
-  // it the dead look alive; and the death is told once more after the slot says so, because another newcomer may have held
-  // the token when the first telling was heard.
-  const auto bury = [&](uint32_t i) {
-    struct flock lock = token_byte(i, F_UNLCK);
-    ::fcntl(lock_fd_, F_OFD_SETLK, &lock);
-    const uint32_t state = slots_[i].state.load(std::memory_order_acquire);
-    if (participant_slot::state_of(state) == slot_state::attached) {
-      announce_death(i, state);
-      tell_sleepers();
-    }
-    if (!take(i)) return false;
-    const uint32_t now = slots_[i].state.load(std::memory_order_acquire);
-    if (participant_slot::state_of(now) != slot_state::attached) return true;
-    ::fcntl(lock_fd_, F_OFD_SETLK, &lock);
-    return false;
+  const auto fail = [&](absl::Status status) {
+    ::close(m.fd);
+    return status;
   };
   const uint32_t n = geometry_.max_participants;
   uint32_t slot = n;
+  // First the slots that look free, which costs one system call; then those of the unnoticed dead.
   for (int pass = 0; pass < 2 && slot == n; ++pass) {
-    for (uint32_t i = 0; i < n; ++i) {
-      // First the slots that look free, which costs one system call; then those of the unnoticed dead.
-      const uint32_t state = slots_[i].state.load(std::memory_order_acquire);
-      const bool looks_taken = participant_slot::state_of(state) == slot_state::attached;
-      if (looks_taken == (pass == 1) && take(i) && (!looks_taken || bury(i))) {
-        slot = i;
-        break;
+    for (uint32_t i = 0; i < n && slot == n; ++i) {
+      // One without a pulse may have died unwatched, so that nobody will ever announce it.
+      if (pass == 0 && is_unannounced(slots_[i].state.load(std::memory_order_relaxed)) &&
+          slots_[i].pulse.load(std::memory_order_relaxed) != 0) {
+        continue;
       }
+      const absl::StatusOr<bool> taken = try_take(m.fd, i);
+      if (!taken.ok()) return fail(taken.status());
+      if (*taken) slot = i;
     }
   }
   if (slot == n) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "segment ", segment_name_, ": all ", n,
-        " participant slots are held by live processes; memory_options::max_participants sets their number"));
+    return fail(absl::ResourceExhaustedError(
+        absl::StrCat("segment ", segment_name_, ": all ", n,
+                     " participant slots are held by live processes; "
+                     "memory_options::max_participants sets their number")));
   }
 
   participant_slot& mine = slots_[slot];
   const uint32_t before = mine.state.load(std::memory_order_acquire);
   uint32_t generation = (participant_slot::generation_of(before) + 1) % owner_tag::kGenerations;
   if (generation == 0) generation = 1;
+  m.tag = owner_tag(slot, generation);
 
   const uint64_t row_words = geometry_.hold_row_bytes() / 8;
-  const uint64_t used = std::min<uint64_t>(mine.hold_words.load(std::memory_order_relaxed), row_words);
+  const uint64_t used =
+      std::min<uint64_t>(mine.hold_words.load(std::memory_order_relaxed), row_words);
   for (uint64_t i = 0; i < used; ++i) hold_row(slot)[i].store(0, std::memory_order_relaxed);
   mine.hold_words.store(0, std::memory_order_relaxed);
   mine.pulse.store(0, std::memory_order_relaxed);
-  mine.pid.store(::getpid(), std::memory_order_relaxed);
-  mine.start_time.store(own_start_time(), std::memory_order_relaxed);
+  mine.pid.store(pid, std::memory_order_relaxed);
+  mine.start_time.store(0, std::memory_order_relaxed);
   mine.attached_ns.store(wall_clock_ns(), std::memory_order_relaxed);
-  std::string name = read_file("/proc/self/comm");
-  name.resize(std::min(name.find_last_not_of('\n') + 1, sizeof mine.name - 1));
-  std::memset(mine.name, 0, sizeof mine.name);
-  std::memcpy(mine.name, name.data(), name.size());
+  mine.write_name(own_name());
+
+  // The holds that a forked child inherits. The parent has them too until the fork is over.
+  const auto held = static_cast<uint64_t>(
+      std::find_if(holds_.rbegin(), holds_.rend(), [](uint32_t n) { return n != 0; }).base() -
+      holds_.begin());
+  if (held != 0) {
+    if ((header_->flags & kReserve) != 0) {
+      const auto begin =
+          static_cast<off_t>(geometry_.holds_offset + slot * geometry_.hold_row_bytes());
+      int failed;
+      do {
+        failed = ::posix_fallocate(m.fd, begin, static_cast<off_t>((held + 63) / 64 * 8));
+      } while (failed == EINTR);
+      if (failed == ENOSPC) {
+        return fail(absl::ResourceExhaustedError(
+            absl::StrCat("segment ", segment_name_, ": no pages for the holds of a forked child")));
+      }
+    }
+    mine.hold_words.store(static_cast<uint32_t>((held + 63) / 64), std::memory_order_relaxed);
+    for (uint64_t i = 0; i < held; ++i) {
+      if (holds_[i] == 0) continue;
+      hold_row(slot)[i / 64].fetch_or(uint64_t{1} << (i % 64), std::memory_order_seq_cst);
+    }
+  }
 
   uint32_t high = header_->participants_high_water.load(std::memory_order_relaxed);
   while (high < slot + 1 && !header_->participants_high_water.compare_exchange_weak(
                                 high, slot + 1, std::memory_order_acq_rel)) {
   }
-  // After fork: the child holds what its parent's handles hold.
-  if (!holds_.empty() && !back_hold_row(slot, static_cast<uint32_t>(holds_.size() - 1))) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("segment ", segment_name_, ": no memory for this process's holds"));
-  }
-  for (uint32_t i = 0; i < holds_.size(); ++i) {
-    if (holds_[i] != 0) {
-      mine.hold_words.store(std::max(mine.hold_words.load(std::memory_order_relaxed), i / 64 + 1),
-                            std::memory_order_relaxed);
-      hold_row(slot)[i / 64].fetch_or(uint64_t{1} << (i % 64), std::memory_order_seq_cst);
-    }
-  }
-  // Release: whoever sees the new generation sees the slot's fields and the emptied hold row.
-  mine.state.store(participant_slot::pack(generation, slot_state::attached), std::memory_order_release);
-  tag_.store(owner_tag(slot, generation).bits(), std::memory_order_relaxed);
+  // Release: whoever sees the new generation sees the slot's fields and its hold row.
+  mine.state.store(participant_slot::pack(generation, slot_state::attached),
+                   std::memory_order_release);
+  return m;
+}
+
+void participant::adopt(membership m) {
+  lock_fd_ = m.fd;
+  tag_.store(m.tag.bits(), std::memory_order_relaxed);
   key_.store(process_participants::next_key(), std::memory_order_relaxed);
-  return absl::OkStatus();
 }
 
 absl::Status participant::start_watcher() {
@@ -208,45 +262,75 @@ void participant::ensure_watched() {
   if (tag()) start_watcher().IgnoreError();
 }
 
+// Leaving is to what a process still held what dying is: its tag is dead, and whoever waits for it is told.
 void participant::leave() {
-  const uint32_t slot = tag().slot();
-  watcher_.reset();
+  const owner_tag self = tag();
+  participant_slot& slot = slots_[self.slot()];
   const uint32_t n = threads_in_use();
   for (uint32_t i = 0; i < n; ++i) {
     thread_record<hardware>& record = threads_[i];
-    if (record.owner.load(std::memory_order_relaxed) != tag().bits()) continue;
+    if (record.owner.load(std::memory_order_relaxed) != self.bits()) continue;
     record.ready.store(0, std::memory_order_release);
     record.owner.store(0, std::memory_order_release);
   }
-  slots_[slot].state.store(participant_slot::pack(tag().generation(), slot_state::free),
-                           std::memory_order_release);
+  spare_records_.clear();
+  // Killed from here on, with the watcher's pulse still beating: another watcher finds `leaving` and announces it.
+  slot.state.store(participant_slot::pack(self.generation(), slot_state::leaving),
+                   std::memory_order_release);
+  tell_sleepers();
+  watcher_.reset();
+  watched_.store(false, std::memory_order_relaxed);
+  slot.state.store(participant_slot::pack(self.generation(), slot_state::free),
+                   std::memory_order_release);
   tag_.store(0, std::memory_order_relaxed);
   announce_membership();
 }
 
-void participant::abandon_after_fork() {
+void participant::before_fork() {
+  mutex_.lock();
+  if (!member_) return;
+  // A child that gets no slot has no tag, and every operation of its handles answers `exhausted`.
+  if (absl::StatusOr<membership> taken = take_slot(0); taken.ok()) child_ = *taken;
+}
+
+void participant::after_fork_in_parent() {
+  if (child_.fd >= 0) {
+    // The lock goes with its last file descriptor: it is the child's alone now.
+    ::close(child_.fd);
+    participant_slot& slot = slots_[child_.tag.slot()];
+    uint32_t state = participant_slot::pack(child_.tag.generation(), slot_state::attached);
+    if (slot.pid.load(std::memory_order_relaxed) == 0 && !token_held(child_.tag.slot())) {
+      // There is no child, or it was killed before it could have claimed anything.
+      slot.state.compare_exchange_strong(
+          state, participant_slot::pack(child_.tag.generation(), slot_state::free),
+          std::memory_order_acq_rel);
+    }
+    child_ = membership();
+  }
+  mutex_.unlock();
+}
+
+void participant::after_fork_in_child() {
   // The parent's lock belongs to the open file, not to the process: keeping it open would keep a dead parent alive.
   if (lock_fd_ >= 0) ::close(lock_fd_);
-  lock_fd_ = -1;
   spare_records_.clear();
   if (watcher_ != nullptr) {
     watcher_->abandon();
     watcher_.reset();
   }
+  // The watcher starts with the child's first operation: most children only exec.
   watched_.store(false, std::memory_order_relaxed);
-  tag_.store(0, std::memory_order_relaxed);
-  key_.store(process_participants::next_key(), std::memory_order_relaxed);
-  // The watcher starts with the child's first operation: most children only exec. If joining fails, the child has no tag,
-  // and every operation of its handles answers `exhausted`.
-  if (!join().ok()) tag_.store(0, std::memory_order_relaxed);
+  if (child_.tag) {
+    slots_[child_.tag.slot()].pid.store(::getpid(), std::memory_order_relaxed);
+    slots_[child_.tag.slot()].start_time.store(own_start_time(), std::memory_order_relaxed);
+  }
+  register_for_fences(fences_);  // cannot fail where it succeeded for the parent
+  adopt(child_);
+  child_ = membership();
+  mutex_.unlock();
 }
 
-bool participant::token_held(uint32_t slot) const {
-  // Asks with a read lock, so that only the holder's write lock conflicts.
-  struct flock lock = token_byte(slot, F_RDLCK);
-  // On an error nothing is known, and the live must not be taken for dead.
-  return ::fcntl(lock_fd_, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
-}
+bool participant::token_held(uint32_t slot) const { return held_by_another(lock_fd_, slot); }
 
 bool participant::is_dead(owner_tag who) const {
   if (who == tag() && who) return false;
@@ -261,14 +345,16 @@ bool participant::is_dead(owner_tag who) const {
   return slot.state.load(std::memory_order_acquire) != attached;
 }
 
-// Sleepers are told before the slot says so: an announcer killed in between leaves the slot `attached`, and the next
-// watcher announces again.
+// Sleepers are told before the slot says so: an announcer killed in between leaves the slot as it was, and the next watcher
+// announces again. Whoever looks after the epoch has moved finds the token free, and so the tag dead, until the slot says it.
 void participant::announce_death(uint32_t slot, uint32_t state_word) {
   tell_sleepers();
   const uint32_t dead =
       participant_slot::pack(participant_slot::generation_of(state_word), slot_state::dead);
   if (slots_[slot].state.compare_exchange_strong(state_word, dead, std::memory_order_acq_rel)) {
     header_->deaths.fetch_add(1, std::memory_order_relaxed);
+    // Once more: whoever looked in between may have found the token in the hands of a newcomer and the dead alive.
+    tell_sleepers();
   }
 }
 
@@ -287,8 +373,7 @@ int participant::notice_deaths() {
   const uint32_t n = slots_in_use();
   for (uint32_t i = 0; i < n; ++i) {
     const uint32_t state = slots_[i].state.load(std::memory_order_acquire);
-    if (participant_slot::state_of(state) != slot_state::attached || i == tag().slot()) continue;
-    if (token_held(i)) continue;
+    if (!is_unannounced(state) || (tag() && i == tag().slot()) || token_held(i)) continue;
     announce_death(i, state);
     ++noticed;
   }
@@ -297,7 +382,8 @@ int participant::notice_deaths() {
 
 bool participant::sleep(std::atomic<uint32_t>& word, uint32_t key, uint32_t epoch, deadline until) {
   // A sleeper relies on its own watcher: it may be the only other process there is.
-  if (!watched_.load(std::memory_order_acquire)) [[unlikely]] ensure_watched();
+  if (!watched_.load(std::memory_order_acquire)) [[unlikely]]
+    ensure_watched();
   const futex_wait_entry words[] = {{&word, key}, {&header_->death_epoch, epoch}};
   return futex_wait_any(words, until);
 }
@@ -311,7 +397,8 @@ uint32_t participant::slots_in_use() const {
 }
 
 uint32_t participant::threads_in_use() const {
-  return std::min(header_->threads_high_water.load(std::memory_order_acquire), geometry_.max_threads);
+  return std::min(header_->threads_high_water.load(std::memory_order_acquire),
+                  geometry_.max_threads);
 }
 
 std::atomic<uint64_t>* participant::hold_row(uint32_t slot) const {
@@ -319,28 +406,19 @@ std::atomic<uint64_t>* participant::hold_row(uint32_t slot) const {
                                                   slot * geometry_.hold_row_bytes());
 }
 
-bool participant::back_hold_row(uint32_t slot, uint32_t last_index) const {
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-  const uint64_t row = geometry_.holds_offset + slot * geometry_.hold_row_bytes();
-  const uint64_t begin = row / kPage * kPage;
-  const uint64_t end = row + last_index / 64 * 8 + 8;
-  // EINVAL: a kernel before 5.14, on which running out of memory here is a SIGBUS.
-  return ::madvise(base_ + begin, end - begin, MADV_POPULATE_WRITE) == 0 || errno == EINVAL;
-}
-
 void participant::add_hold(uint32_t index) {
+  if (index >= geometry_.max_names) return;
   std::lock_guard lock(mutex_);
   if (holds_.size() <= index) holds_.resize(index + 1);
   if (holds_[index]++ != 0 || !tag()) return;
   std::atomic<uint32_t>& words = slots_[tag().slot()].hold_words;
-  // Before the bit, so that the slot's next tenant clears it.
+  // Before the bit, so that the slot's next tenant clears it. seq_cst: ordered, as the bit is, before the caller's look at
+  // whether the structure is still there; pairs with anyone_holds().
   if (words.load(std::memory_order_relaxed) < index / 64 + 1) {
-    words.store(index / 64 + 1, std::memory_order_release);
+    words.store(index / 64 + 1, std::memory_order_seq_cst);
   }
   hold_row(tag().slot())[index / 64].fetch_or(uint64_t{1} << (index % 64),
-                                               std::memory_order_seq_cst);
+                                              std::memory_order_seq_cst);
 }
 
 bool participant::drop_hold(uint32_t index) {
@@ -348,18 +426,19 @@ bool participant::drop_hold(uint32_t index) {
   if (index >= holds_.size() || holds_[index] == 0 || --holds_[index] != 0) return false;
   if (tag()) {
     hold_row(tag().slot())[index / 64].fetch_and(~(uint64_t{1} << (index % 64)),
-                                                  std::memory_order_seq_cst);
+                                                 std::memory_order_seq_cst);
   }
   return true;
 }
 
 bool participant::anyone_holds(uint32_t index) const {
+  if (index >= geometry_.max_names) return false;
   const uint32_t n = slots_in_use();
   for (uint32_t i = 0; i < n; ++i) {
     const participant_slot& slot = slots_[i];
     const uint32_t state = slot.state.load(std::memory_order_acquire);
-    if (participant_slot::state_of(state) != slot_state::attached) continue;
-    if (slot.hold_words.load(std::memory_order_acquire) <= index / 64) continue;
+    if (!is_attached(state)) continue;
+    if (slot.hold_words.load(std::memory_order_seq_cst) <= index / 64) continue;
     const uint64_t word = hold_row(i)[index / 64].load(std::memory_order_seq_cst);
     if ((word >> (index % 64) & 1) == 0) continue;
     if (!is_dead(owner_tag(i, participant_slot::generation_of(state)))) return true;
@@ -381,8 +460,12 @@ std::vector<participant_info> participant::list() const {
     info.self = tag() && i == tag().slot();
     info.alive = info.self || !is_dead(owner_tag(i, info.generation));
     info.attached_ns = slot.attached_ns.load(std::memory_order_relaxed);
-    info.name.assign(slot.name, ::strnlen(slot.name, sizeof slot.name));
-    all.push_back(std::move(info));
+    info.name = slot.read_name();
+    // A slot that changed hands while it was read is the next call's business.
+    if (participant_slot::generation_of(slot.state.load(std::memory_order_acquire)) ==
+        info.generation) {
+      all.push_back(std::move(info));
+    }
   }
   return all;
 }
@@ -390,9 +473,8 @@ std::vector<participant_info> participant::list() const {
 bool participant::alone() const {
   const uint32_t n = slots_in_use();
   for (uint32_t i = 0; i < n; ++i) {
-    if (i == tag().slot()) continue;
-    const uint32_t state = slots_[i].state.load(std::memory_order_acquire);
-    if (participant_slot::state_of(state) == slot_state::attached && token_held(i)) return false;
+    if (tag() && i == tag().slot()) continue;
+    if (is_attached(slots_[i].state.load(std::memory_order_acquire)) && token_held(i)) return false;
   }
   return true;
 }

@@ -2,14 +2,20 @@
 //
 // The token is an open-file-description lock on one byte per slot, taken on a file descriptor of its own that is never
 // mapped: the kernel releases it when the process is gone, whatever ended it, and it means the same in every PID
-// namespace. Taking the lock *is* claiming the slot, so there is no slot that nobody holds.
+// namespace. Taking the lock *is* claiming the slot, so there is no slot that nobody holds. It is never taken while the slot
+// still says `attached`: the death of its last owner is announced before, so that nobody can mistake the new owner's lock
+// for the old one's and go to sleep over it.
 //
 // The watcher is one thread that sleeps until the kernel tells it that another participant's watcher died (a robust
 // futex word per slot; a hint), makes sure with the token (the truth), and then bumps the segment's death epoch, on which
 // every sleeper of the segment also waits. Nothing runs while nobody dies, attaches or detaches.
 //
-// Thread safety: all members may be called from any thread. Fork: the child is a new participant before its first
-// operation; see fork_generation().
+// Thread safety: all members may be called from any thread.
+//
+// Fork: the child's slot is taken, and the parent's holds are entered there, before the fork; so the child is a participant
+// with a tag of its own from its first instruction, even if the parent ends at once. The handlers that do it belong to
+// fork(). After a raw clone(2) nothing of the library may be used, and the parent counts as alive while such a child keeps
+// its file descriptors; vfork and posix_spawn are fine, for exec closes them.
 #ifndef ZEROIPC_PARTICIPANT_PARTICIPANT_H_
 #define ZEROIPC_PARTICIPANT_PARTICIPANT_H_
 
@@ -59,7 +65,8 @@ class participant {
  public:
   // Joins the segment mapped at `base`. `reopen` gives a fresh file descriptor of the segment's file each time it is
   // called (it is called again after fork).
-  static absl::StatusOr<std::unique_ptr<participant>> attach(void* base, const segment_geometry& geometry,
+  static absl::StatusOr<std::unique_ptr<participant>> attach(void* base,
+                                                             const segment_geometry& geometry,
                                                              std::string segment_name,
                                                              std::function<int()> reopen);
   ~participant();
@@ -68,10 +75,12 @@ class participant {
 
   // --- what the algorithms need: participant is the hardware `Env` ---
 
-  // Who we are, as written into claims and locks. What a process holds is only given back promptly if its death is noticed,
-  // so in a forked child the first call starts the watcher.
+  // Who we are, as written into claims and locks; nobody (false) in a forked child that could not join, which must claim
+  // nothing then. What a process holds is only given back promptly if its death is noticed, so in a forked child the first
+  // call starts the watcher.
   owner_tag self() {
-    if (!watched_.load(std::memory_order_acquire)) [[unlikely]] ensure_watched();
+    if (!watched_.load(std::memory_order_acquire)) [[unlikely]]
+      ensure_watched();
     return tag();
   }
   // The same without that; 0 in a forked child that could not join.
@@ -121,6 +130,7 @@ class participant {
   const std::string& segment_name() const { return segment_name_; }
 
   // Pins this process to structure `index` of the name table (one bit; see zeroipc/name_table). Counted per process.
+  // REQUIRES: index < max_names; under kReserve, the row's pages are backed up to it.
   void add_hold(uint32_t index);
   // True if it was the process's last hold on it.
   bool drop_hold(uint32_t index);
@@ -141,19 +151,29 @@ class participant {
   participant(void* base, const segment_geometry& geometry, std::string segment_name,
               std::function<int()> reopen);
 
+  // A slot and the lock that holds it.
+  struct membership {
+    int fd = -1;
+    owner_tag tag;
+  };
+
   uint32_t slots_in_use() const;
   uint32_t threads_in_use() const;
   std::atomic<uint64_t>* hold_row(uint32_t slot) const;
   thread_record<hardware>* record_slow();
   thread_record<hardware>* claim_record();
-  absl::Status join();           // takes a slot; after fork too
+  bool try_claim(uint32_t index, uint32_t owner);
+  absl::StatusOr<membership> take_slot(int32_t pid);
+  absl::StatusOr<bool> try_take(int fd, uint32_t slot);
+  void adopt(membership m);
   void leave();
-  void abandon_after_fork();     // in the child: drops what belongs to the parent
+  void before_fork();
+  void after_fork_in_parent();
+  void after_fork_in_child();
   absl::Status start_watcher();
   void ensure_watched();
   bool token_held(uint32_t slot) const;
   void announce_death(uint32_t slot, uint32_t state_word);
-  bool back_hold_row(uint32_t slot, uint32_t last_index) const;
   void tell_sleepers();
   void announce_membership();
 
@@ -170,14 +190,18 @@ class participant {
   std::atomic<uint32_t> tag_{0};
   std::atomic<bool> watched_{false};
   std::atomic<uint64_t> key_{0};
-  int lock_fd_ = -1;
-  std::mutex mutex_;  // guards what follows
-  std::vector<thread_record<hardware>*> spare_records_;  // claimed, of threads that have ended
-  std::vector<uint32_t> holds_;                          // per name index: handles in this process
+  int lock_fd_ = -1;  // changes only while no other thread can use the participant
+  std::mutex mutex_;  // guards what follows; held over fork
+  // Attached and not leaving; a forked child stays one even if it could not join.
+  bool member_ = false;
+  membership child_;  // between the two sides of a fork
+  // Of threads that have ended, with claims that outlive them.
+  std::vector<thread_record<hardware>*> spare_records_;
+  std::vector<uint32_t> holds_;  // per name index: handles in this process
   std::unique_ptr<watcher> watcher_;
 
  public:
-  // For the thread-exit hook: gives the record of an ended thread back to the process.
+  // For the thread-exit hook: gives the record of an ended thread back.
   void give_back(thread_record<hardware>* record);
 };
 

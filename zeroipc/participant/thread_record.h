@@ -33,7 +33,8 @@ struct claim_word {
   typename P::template atomic<uint64_t> what;  // kind:8 | count:24 | structure:32; 0 = no claim
 
   static constexpr uint64_t pack(claim_kind kind, uint32_t count, uint32_t structure) {
-    return uint64_t{static_cast<uint8_t>(kind)} << 56 | uint64_t{count & 0xff'ffffu} << 32 | structure;
+    return uint64_t{static_cast<uint8_t>(kind)} << 56 | uint64_t{count & 0xff'ffffu} << 32 |
+           structure;
   }
   static constexpr claim_kind kind_of(uint64_t what) { return static_cast<claim_kind>(what >> 56); }
   static constexpr uint32_t count_of(uint64_t what) { return (what >> 32) & 0xff'ffffu; }
@@ -56,7 +57,8 @@ struct thread_record {
 
   alignas(kCacheLine) claim_word<P> claims[kClaims];
   alignas(kCacheLine) typename P::template atomic<uint32_t> owner;  // owner_tag bits; 0 = free
-  typename P::template atomic<uint32_t> ready;  // equals owner once the owner has cleared what the last one left in claims
+  // Equals owner once the owner has cleared what the last one left in claims.
+  typename P::template atomic<uint32_t> ready;
   typename P::template atomic<uint32_t> thread_id;  // for display
 };
 

@@ -1,10 +1,12 @@
 #include "zeroipc/participant/watcher.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <cstring>
 
@@ -15,12 +17,17 @@ namespace zeroipc::internal {
 namespace {
 
 constexpr size_t kMaxWatched = 120;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr size_t kStackBytes = 2 * 1024 * 1024;
+#else
 constexpr size_t kStackBytes = 256 * 1024;
+#endif
+constexpr size_t kMostStackBytes = 64 * kStackBytes;
 constexpr auto kFirstPause = std::chrono::microseconds(20);
-constexpr auto kLongestPause = std::chrono::milliseconds(5);
+constexpr std::chrono::microseconds kLongestPause = std::chrono::milliseconds(5);
 // A hint that no death has followed for this long was written by somebody else than the kernel.
 constexpr int64_t kStaleHintNs = 10'000'000'000;
-constexpr auto kStaleHintPause = std::chrono::seconds(1);
+constexpr std::chrono::microseconds kStaleHintPause = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -30,20 +37,43 @@ absl::StatusOr<std::unique_ptr<watcher>> watcher::start(participant& self) {
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_attr_t attributes;
-  ::pthread_attr_init(&attributes);
-  ::pthread_attr_setstacksize(&attributes, kStackBytes);
-  const int failure = ::pthread_create(&w->thread_, &attributes, entry, w.get());
-  ::pthread_attr_destroy(&attributes);
+  int failure;
+  size_t stack = kStackBytes;
+  do {
+    failure = w->start_thread(stack);
+    // EINVAL: the program's thread_local variables, which lie on the stack too, do not fit.
+    stack *= 8;
+  } while (failure == EINVAL && stack <= kMostStackBytes);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (failure != 0) {
-    return absl::ResourceExhaustedError(absl::StrCat("segment ", self.segment_name(),
-                                                     ": cannot start the watcher thread: ",
-                                                     std::strerror(failure)));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("segment ", self.segment_name(),
+                     ": cannot start the watcher thread: ", std::strerror(failure)));
   }
   w->running_ = true;
   w->beating_.wait(0, std::memory_order_acquire);
   return w;
+}
+
+int watcher::start_thread(size_t bytes) {
+  const long page = ::sysconf(_SC_PAGESIZE);
+  void* stack = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+  if (stack == MAP_FAILED) return errno;
+  ::mprotect(stack, static_cast<size_t>(page), PROT_NONE);
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  int failure = ::pthread_attr_setstack(&attributes, static_cast<char*>(stack) + page,
+                                        bytes - static_cast<size_t>(page));
+  if (failure == 0) failure = ::pthread_create(&thread_, &attributes, entry, this);
+  ::pthread_attr_destroy(&attributes);
+  if (failure != 0) {
+    ::munmap(stack, bytes);
+    return failure;
+  }
+  stack_ = stack;
+  stack_bytes_ = bytes;
+  return 0;
 }
 
 watcher::~watcher() {
@@ -51,6 +81,7 @@ watcher::~watcher() {
   stop_.store(1, std::memory_order_release);
   ::syscall(SYS_futex, &stop_, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, nullptr, nullptr, 0);
   ::pthread_join(thread_, nullptr);
+  ::munmap(stack_, stack_bytes_);
 }
 
 void* watcher::entry(void* self) {
@@ -65,55 +96,78 @@ void watcher::own_pulse() {
   robust_entry_.next = &robust_head_.list;
   robust_head_.futex_offset =
       reinterpret_cast<intptr_t>(&pulse) - reinterpret_cast<intptr_t>(&robust_entry_);
-  pulse.store(static_cast<uint32_t>(::syscall(SYS_gettid)), std::memory_order_release);
+  // The list first: once the word is set, the kernel will mark it.
   ::syscall(SYS_set_robust_list, &robust_head_, sizeof robust_head_);
+  pulse.store(static_cast<uint32_t>(::syscall(SYS_gettid)), std::memory_order_release);
 }
 
 void watcher::disown_pulse() {
-  robust_head_.list.next = &robust_head_.list;  // an empty list: leaving is not dying
+  // The kernel leaves a word alone that does not hold the thread's id: leaving is not dying.
   self_.slots_[self_.tag().slot()].pulse.store(0, std::memory_order_release);
+  robust_head_.list.next = &robust_head_.list;
+}
+
+// Announces the dead, and collects the words to sleep on: the pulses of the next kMaxWatched slots. All slots are looked
+// at, though, for the wake-up may stand for the death of one that a dead watcher was told of.
+bool watcher::look(futex_wait_entry* words, size_t* n) {
+  const size_t limit = *n + kMaxWatched;
+  bool ending = false;
+  const uint32_t own = self_.tag().slot();
+  const uint32_t slots = self_.slots_in_use();
+  for (uint32_t k = 1; k <= slots; ++k) {
+    const uint32_t i = (own + k) % slots;
+    if (i == own) continue;
+    participant_slot& slot = self_.slots_[i];
+    const uint32_t state = slot.state.load(std::memory_order_acquire);
+    const slot_state s = participant_slot::state_of(state);
+    if (s != slot_state::attached && s != slot_state::leaving) continue;
+    uint32_t pulse = slot.pulse.load(std::memory_order_acquire);
+    if (pulse == 0) continue;
+    if ((pulse & FUTEX_OWNER_DIED) == 0) {
+      if (*n == limit) continue;
+      if ((pulse & FUTEX_WAITERS) != 0 ||
+          slot.pulse.compare_exchange_strong(pulse, pulse | FUTEX_WAITERS,
+                                             std::memory_order_acq_rel)) {
+        words[(*n)++] = {&slot.pulse, pulse | FUTEX_WAITERS};
+        continue;
+      }
+      // The exchange failed, and `pulse` is what it has become.
+      if ((pulse & FUTEX_OWNER_DIED) == 0) {
+        // Unless another watcher has just set WAITERS, sleeping on this returns at once, and we look again.
+        words[(*n)++] = {&slot.pulse, pulse | FUTEX_WAITERS};
+        continue;
+      }
+    }
+    if (self_.token_held(i)) {
+      ending = true;
+    } else {
+      self_.announce_death(i, state);
+    }
+  }
+  return ending;
 }
 
 void watcher::run() {
   own_pulse();
   beating_.store(1, std::memory_order_release);
   beating_.notify_one();
-  const uint32_t own = self_.tag().slot();
   auto pause = std::chrono::microseconds(kFirstPause);
   int64_t hinted_since = 0;
-  while (stop_.load(std::memory_order_acquire) == 0) {
+  for (;;) {
     futex_wait_entry words[kMaxFutexWords];
     size_t n = 0;
     // Read before the slots are looked at, so that whoever joins after is not missed.
     std::atomic<uint32_t>& membership = self_.header_->membership_epoch;
     words[n++] = {&membership, membership.load(std::memory_order_acquire)};
     words[n++] = {&stop_, 0, true};
-
-    bool hinted = false;
-    const uint32_t slots = self_.slots_in_use();
-    for (uint32_t k = 1; k < slots && n < kMaxWatched + 2; ++k) {
-      const uint32_t i = (own + k) % slots;
-      participant_slot& slot = self_.slots_[i];
-      const uint32_t state = slot.state.load(std::memory_order_acquire);
-      uint32_t pulse = slot.pulse.load(std::memory_order_acquire);
-      if (participant_slot::state_of(state) != slot_state::attached || pulse == 0) continue;
-      if ((pulse & FUTEX_OWNER_DIED) == 0 && (pulse & FUTEX_WAITERS) == 0 &&
-          slot.pulse.compare_exchange_strong(pulse, pulse | FUTEX_WAITERS,
-                                             std::memory_order_acq_rel)) {
-        pulse |= FUTEX_WAITERS;
-      }
-      if ((pulse & FUTEX_OWNER_DIED) != 0) {
-        if (self_.token_held(i)) {
-          hinted = true;
-        } else {
-          self_.announce_death(i, state);
-        }
-      } else {
-        // Without WAITERS (the exchange failed: the word moved) this wait returns at once.
-        words[n++] = {&slot.pulse, pulse | FUTEX_WAITERS};
-      }
+    const bool stopping = stop_.load(std::memory_order_acquire) != 0;
+    const bool ending = look(words, &n);
+    if (stopping) {
+      // The wake-up for that one may have been ours alone, and we are not going to wait for its end.
+      if (ending) self_.announce_membership();
+      break;
     }
-    if (!hinted) {
+    if (!ending) {
       pause = kFirstPause;
       hinted_since = 0;
       futex_wait_any({words, n}, deadline::never());
@@ -122,7 +176,7 @@ void watcher::run() {
     const int64_t now = deadline::now_ns();
     if (hinted_since == 0) hinted_since = now;
     const bool stale = now - hinted_since > kStaleHintNs;
-    futex_wait_any({words, n}, stale ? deadline::after(kStaleHintPause) : deadline::after(pause));
+    futex_wait_any({words, n}, deadline::after(stale ? kStaleHintPause : pause));
     pause = std::min<std::chrono::microseconds>(pause * 2, kLongestPause);
   }
   disown_pulse();

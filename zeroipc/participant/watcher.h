@@ -14,8 +14,10 @@
 // typically 100 us later. That gap is the only thing here that is looked at repeatedly, with growing pauses, and only
 // after a hint: no event is to be had for it that could be waited for together with the others.
 //
-// A watcher that dies after it was woken and before it has announced is itself a death that wakes another watcher, which
-// looks at all slots.
+// The kernel wakes one watcher per death. If that one dies before it has announced it, that is itself a death that wakes
+// another one, which looks at all slots; if it stops because its process leaves, it looks once more at all slots after it
+// was last woken. With more than 120 participants each is watched by the nearest 120 before it, so there is always one to
+// wake.
 #ifndef ZEROIPC_PARTICIPANT_WATCHER_H_
 #define ZEROIPC_PARTICIPANT_WATCHER_H_
 
@@ -29,6 +31,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "zeroipc/participant/participant.h"
+#include "zeroipc/wait/futex.h"
 
 namespace zeroipc::internal {
 
@@ -39,17 +42,25 @@ class watcher {
   // Stops and joins the thread.
   ~watcher();
 
-  // In a forked child, where the thread does not exist: the destructor must not join it.
+  // In a forked child, where the thread does not exist: the destructor must not join it. Its stack stays mapped there, so
+  // that no thread of the child gets the same address.
   void abandon() { running_ = false; }
 
  private:
   explicit watcher(participant& self) : self_(self) {}
   static void* entry(void* self);
   void run();
+  // Whether a process is ending whose token is still held.
+  bool look(futex_wait_entry* words, size_t* n);
   void own_pulse();
   void disown_pulse();
 
   participant& self_;
+  // The thread runs on a stack of its own. One of the C library's would be handed to the first thread that a forked child
+  // starts, which ThreadSanitizer then takes for this one, and refuses to join.
+  int start_thread(size_t stack_bytes);
+  void* stack_ = nullptr;
+  size_t stack_bytes_ = 0;
   pthread_t thread_{};
   bool running_ = false;
   std::atomic<uint32_t> beating_{0};

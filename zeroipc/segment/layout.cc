@@ -46,7 +46,8 @@ absl::StatusOr<segment_geometry> make_geometry(uint64_t size, uint32_t max_parti
     return absl::InvalidArgumentError(absl::StrFormat(
         "a segment holds at most %d bytes, asked for were %d", kMaxSegmentBytes, size));
   }
-  if (max_participants > owner_tag::kMaxSlots || max_threads > kMaxThreads || max_names > kMaxNames) {
+  if (max_participants > owner_tag::kMaxSlots || max_threads > kMaxThreads ||
+      max_names > kMaxNames) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "limits are %d participants, %d threads and %d names; asked for were %d, %d and %d",
         owner_tag::kMaxSlots, kMaxThreads, kMaxNames, max_participants, max_threads, max_names));
@@ -61,10 +62,11 @@ absl::StatusOr<segment_geometry> make_geometry(uint64_t size, uint32_t max_parti
   const uint32_t names = or_default(max_names, 64, kib / 8, uint64_t{1} << 20);
   const segment_geometry g = lay_out(size, participants, threads, names);
   if (g.heap_offset + kMinHeapBytes > size) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "a segment of %d bytes is too small: with %d participants, %d threads and %d names it needs at "
-        "least %d",
-        size, participants, threads, names, g.heap_offset + kMinHeapBytes));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("a segment of %d bytes is too small: with %d participants, %d threads and "
+                        "%d names it needs at "
+                        "least %d",
+                        size, participants, threads, names, g.heap_offset + kMinHeapBytes));
   }
   return g;
 }
@@ -91,8 +93,8 @@ void participant_slot::write_name(std::string_view text) {
 }
 
 uint64_t header_checksum(const segment_header& header) {
-  return fixed_hash(std::string_view(reinterpret_cast<const char*>(&header),
-                                     offsetof(segment_header, checksum)));
+  return fixed_hash(
+      std::string_view(reinterpret_cast<const char*>(&header), offsetof(segment_header, checksum)));
 }
 
 absl::Status check_header(const segment_header& header, uint64_t file_size, std::string_view name) {
@@ -108,8 +110,8 @@ absl::Status check_header(const segment_header& header, uint64_t file_size, std:
   }
   const segment_geometry& g = header.geometry;
   if (g.size != file_size) {
-    return refuse(absl::StrFormat("truncated or grown: %d bytes long, its header says %d", file_size,
-                                  g.size));
+    return refuse(absl::StrFormat("truncated or grown: %d bytes long, its header says %d",
+                                  file_size, g.size));
   }
   if (header.checksum != header_checksum(header)) {
     return refuse("corrupt header (its checksum does not match)");
@@ -125,8 +127,8 @@ absl::Status check_header(const segment_header& header, uint64_t file_size, std:
     return refuse(absl::StrFormat("corrupt header (flags %#x)", header.flags));
   }
   if (header.fences != fence_mode::symmetric && header.fences != fence_mode::asymmetric) {
-    return refuse(absl::StrFormat("corrupt header (fence mode %d)",
-                                  static_cast<uint32_t>(header.fences)));
+    return refuse(
+        absl::StrFormat("corrupt header (fence mode %d)", static_cast<uint32_t>(header.fences)));
   }
   return absl::OkStatus();
 }

@@ -73,26 +73,28 @@ struct segment_header {
   char magic[8];
   uint32_t version;
   fence_mode fences;
-  uint64_t id;          // random: tells two segments of one name apart
-  int64_t created_ns;   // CLOCK_REALTIME
+  uint64_t id;         // random: tells two segments of one name apart
+  int64_t created_ns;  // CLOCK_REALTIME
   segment_geometry geometry;
-  uint32_t flags;       // segment_flag bits
-  uint32_t reserved;    // 0
-  uint64_t checksum;    // fixed_hash of all the above
+  uint32_t flags;     // segment_flag bits
+  uint32_t reserved;  // 0
+  uint64_t checksum;  // fixed_hash of all the above
 
   // Written by whoever notices a death, and waited for by every sleeper.
   alignas(kCacheLine) std::atomic<uint32_t> death_epoch;
   // Written by whoever attaches or detaches; waited for by the watchers.
   alignas(kCacheLine) std::atomic<uint32_t> membership_epoch;
-  std::atomic<uint32_t> next_slot;                // hint: where to look for a free slot
+  std::atomic<uint32_t> next_slot;                // not used; 0
   std::atomic<uint32_t> participants_high_water;  // slots ever used are below this
   std::atomic<uint32_t> threads_high_water;       // records ever used are below this
   std::atomic<uint32_t> deaths;                   // noticed since creation
 };
 
 enum segment_flag : uint32_t {
-  kRemoveWithLast = 1,  // the last participant to leave unlinks the segment
-  kReserve = 2,         // memory is backed when it is allocated, so that a full file system is an error and not SIGBUS
+  // The last participant to leave unlinks the segment.
+  kRemoveWithLast = 1,
+  // Memory is backed when it is allocated, so that a full file system is an error and not SIGBUS.
+  kReserve = 2,
   kKnownFlags = kRemoveWithLast | kReserve,
 };
 
@@ -106,17 +108,18 @@ enum class slot_state : uint32_t {
   free = 0,
   attached = 1,  // alive as long as the kernel holds the lock
   dead = 2,      // its end has been announced
-  leaving = 3,   // nothing is held in its name any more, but those who waited may not have been told yet
+  leaving = 3,   // its owner holds nothing any more, but those who waited for it may not know yet
 };
 
 struct participant_slot {
   std::atomic<uint32_t> state;  // generation << 2 | slot_state
-  std::atomic<uint32_t> pulse;  // robust futex: watcher's thread id; the kernel sets FUTEX_OWNER_DIED
-  std::atomic<int32_t> pid;     // for display: liveness is the lock, never the pid
+  std::atomic<uint32_t>
+      pulse;                 // the watcher's thread id, a robust futex: see participant/watcher.h
+  std::atomic<int32_t> pid;  // for display: liveness is the lock, never the pid
   std::atomic<uint32_t> hold_words;  // the slot's hold row is zero from this word on
-  std::atomic<uint64_t> start_time;   // of the process, in clock ticks since boot; for display
-  std::atomic<int64_t> attached_ns;   // CLOCK_REALTIME
-  char name[32];                      // of the process, NUL-padded; for display; see read_name() and write_name()
+  std::atomic<uint64_t> start_time;  // of the process, in clock ticks since boot; for display
+  std::atomic<int64_t> attached_ns;  // CLOCK_REALTIME
+  char name[32];  // of the process, NUL-padded; for display; see read_name() and write_name()
 
   static uint32_t pack(uint32_t generation, slot_state s) {
     return generation << 2 | static_cast<uint32_t>(s);

@@ -57,7 +57,8 @@ struct event_word {
   template <typename Env>
   void notify(Env& env, int n) {
     env.light_fence();
-    if (!somebody_waits()) [[likely]] return;
+    if (!somebody_waits()) [[likely]]
+      return;
     notify_slow(env, n);
   }
 

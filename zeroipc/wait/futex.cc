@@ -59,8 +59,8 @@ bool futex_wait_any(std::span<const futex_wait_entry> words, deadline until) {
                   kFutex32 | (words[i].is_private ? kPrivate : 0), 0};
   }
   const timespec ts = until.as_timespec();
-  const long result = ::syscall(SYS_futex_waitv, entries, n, 0, until.is_never() ? nullptr : &ts,
-                                CLOCK_MONOTONIC);
+  const long result =
+      ::syscall(SYS_futex_waitv, entries, n, 0, until.is_never() ? nullptr : &ts, CLOCK_MONOTONIC);
   if (result >= 0 || errno == EAGAIN || errno == EINTR) return true;
   if (errno == ETIMEDOUT) return false;
   if (errno == ENOSYS || errno == EPERM) {

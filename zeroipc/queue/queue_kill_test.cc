@@ -1,0 +1,230 @@
+// Property: with processes killed at random moments and replaced, every acknowledged item is delivered, none twice, and
+// nobody gets stuck.
+//
+// Accounting is exact, in memory of the test's own:
+//   a producer    notes the number it is about to push, pushes, notes that it was acknowledged
+//   a popper      pops straight into a cell of its own, which shows what it had in its hands when it was killed; such an item
+//                 may be gone (it went with the process) or may come to somebody else, once
+//   a leaser      notes the item, counts it, acknowledges; killed in between, that item may be counted once more
+// So of the items acknowledged, exactly those missing must stand in the cell of a killed popper, and exactly those counted
+// twice in the note of a killed leaser.
+//
+// Runs 2 s a policy. Longer: `bazel run //zeroipc/queue:queue_kill_test -- --seconds=60 --gtest_filter=*mpmc*`, which is the
+// "2P2C with a SIGKILL every few milliseconds for 60 s" of the queue's definition of done.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "testing/harness/harness.h"
+#include "zeroipc/queue/queue.h"
+
+namespace zeroipc {
+namespace {
+
+int run_seconds = 2;
+
+constexpr uint64_t kMost = uint64_t{1} << 26;  // items a producer, in a run of minutes
+constexpr int kProducers = 2, kConsumers = 2;
+constexpr uint32_t kMostKills = 1 << 16;
+
+struct payload {
+  uint64_t id = 0;
+  uint64_t check[3] = {};
+
+  static payload of(uint64_t id) { return {id, {~id, id * 3, id ^ 0x5555}}; }
+  bool whole() const {
+    const payload right = of(id);
+    return std::memcmp(check, right.check, sizeof check) == 0;
+  }
+};
+
+struct books {
+  struct alignas(64) producer {
+    std::atomic<uint64_t> tried{0};
+    std::atomic<uint64_t> acknowledged{0};  // the last one; those before it that are missing here are in `unsure`
+  } producers[kProducers];
+  struct alignas(64) consumer {
+    payload cell;                       // what pop() writes to
+    std::atomic<uint64_t> noted{0};     // leaser: about to be counted, and not acknowledged yet
+    std::atomic<uint32_t> popping{0};   // popper: cell not counted yet
+  } consumers[kConsumers];
+  std::atomic<uint32_t> n_unsure{0}, n_gone{0}, n_again{0}, torn{0};
+  uint64_t unsure[kMostKills];  // tried by a producer that was killed before the answer
+  uint64_t gone[kMostKills];    // in the cell of a popper that was killed
+  uint64_t again[kMostKills];   // in the note of a leaser that was killed
+  std::atomic<uint8_t> seen[kProducers][kMost];
+};
+
+void note(std::atomic<uint32_t>& n, uint64_t (&list)[kMostKills], uint64_t id) {
+  const uint32_t i = n.fetch_add(1);
+  ASSERT_LT(i, kMostKills);
+  list[i] = id;
+}
+
+template <typename Policy>
+class KilledAtRandom : public ::testing::Test {
+ public:
+  static constexpr int kIn = Policy::multi_producer ? 2 : 1;
+  static constexpr int kOut = Policy::multi_consumer ? 2 : 1;
+
+  void produce(queue<payload, Policy>& q, int p) {
+    auto& mine = books_->producers[p];
+    // What the predecessor was at, when it was killed.
+    if (mine.tried != mine.acknowledged) {
+      note(books_->n_unsure, books_->unsure, uint64_t(p) << 32 | mine.tried);
+      mine.acknowledged.store(mine.tried);
+    }
+    for (uint64_t i = mine.tried + 1; i < kMost; ++i) {
+      mine.tried = i;
+      outcome r;
+      do {
+        r = q.push(payload::of(uint64_t(p) << 32 | i));
+      } while (r == outcome::taken);  // the predecessor is not quite dead
+      if (r == outcome::closed) {
+        note(books_->n_unsure, books_->unsure, uint64_t(p) << 32 | i);
+        mine.acknowledged.store(i);
+        return;
+      }
+      ASSERT_TRUE(r) << r.name();
+      mine.acknowledged = i;
+    }
+  }
+
+  void count(const payload& x) {
+    if (!x.whole()) books_->torn.fetch_add(1);
+    books_->seen[(x.id >> 32) % kProducers][(x.id & 0xffffffff) % kMost].fetch_add(1);
+  }
+
+  void consume(queue<payload, Policy>& q, int c, bool by_lease) {
+    auto& mine = books_->consumers[c];
+    if (mine.popping != 0 && mine.cell.id != 0) note(books_->n_gone, books_->gone, mine.cell.id);
+    if (mine.noted != 0) note(books_->n_again, books_->again, mine.noted);
+    mine.noted = 0;
+    for (;;) {
+      if (by_lease) {
+        auto job = q.lease();
+        if (job.why() == outcome::taken) continue;
+        if (job.why() == outcome::closed) return;
+        ASSERT_TRUE(job) << job.why().name();
+        mine.noted = job->id;
+        count(*job);
+        ASSERT_TRUE(job.ack());
+        mine.noted = 0;
+      } else {
+        mine.cell.id = 0;
+        mine.popping = 1;
+        const outcome r = q.pop(mine.cell);
+        if (r == outcome::taken) continue;
+        if (r == outcome::closed) {
+          mine.popping = 0;
+          return;
+        }
+        ASSERT_TRUE(r) << r.name();
+        count(mine.cell);
+        mine.popping = 0;
+      }
+    }
+  }
+
+  void judge() {
+    const auto as_set = [](const std::atomic<uint32_t>& n, const uint64_t* list) {
+      return std::set<uint64_t>(list, list + n);
+    };
+    const std::set<uint64_t> unsure = as_set(books_->n_unsure, books_->unsure);
+    const std::set<uint64_t> gone = as_set(books_->n_gone, books_->gone);
+    const std::set<uint64_t> again = as_set(books_->n_again, books_->again);
+    uint64_t lost = 0, doubled = 0, delivered = 0;
+    for (uint64_t p = 0; p < kIn; ++p) {
+      const uint64_t last = books_->producers[p].tried;
+      for (uint64_t i = 1; i <= last; ++i) {
+        const uint64_t id = p << 32 | i;
+        const int times = books_->seen[p][i];
+        delivered += times != 0;
+        if (times == 0 && !unsure.contains(id) && !gone.contains(id)) ++lost;
+        // Counted by a popper that was killed before it said so, or by a leaser before it acknowledged.
+        if (times > 1 && !again.contains(id)) ++doubled;
+        if (times > 2) ++doubled;
+      }
+      EXPECT_EQ(books_->seen[p][last + 1], 0) << "an item that was never pushed";
+    }
+    EXPECT_EQ(lost, 0u);
+    EXPECT_EQ(doubled, 0u);
+    EXPECT_EQ(books_->torn, 0u);
+    std::printf("%llu items delivered, %u pushes cut off, %u pops cut off, %u leases cut off\n",
+                static_cast<unsigned long long>(delivered), books_->n_unsure.load(),
+                books_->n_gone.load(), books_->n_again.load());
+  }
+
+ protected:
+  harness::shared_state<books> books_;
+};
+
+using policies = ::testing::Types<mpmc, mpsc, spmc, spsc>;
+struct policy_name {
+  template <typename Policy>
+  static std::string GetName(int) {
+    return std::string(Policy::name);
+  }
+};
+TYPED_TEST_SUITE(KilledAtRandom, policies, policy_name);
+
+TYPED_TEST(KilledAtRandom, LosesNothingDoublesNothingAndNobodyIsStuck) {
+  constexpr int kIn = TestFixture::kIn;
+  constexpr int kOut = TestFixture::kOut;
+  harness::unique_segment segment;
+  memory mem(segment.name(), 1 << 20);
+  queue<payload, TypeParam> q(mem, "items", 61);
+  harness::killer chaos({.workers = kIn + kOut, .seed = 1}, [&](int worker) {
+    if (worker < kIn) {
+      this->produce(q, worker);
+    } else {
+      // With two consumers one of each sort; a single one leases.
+      this->consume(q, worker - kIn, worker - kIn == 0);
+    }
+  });
+  chaos.run_for(std::chrono::seconds(run_seconds));
+  q.close();
+  EXPECT_TRUE(chaos.finish()) << "somebody is stuck";
+  EXPECT_GT(chaos.kills(), run_seconds * 5);
+  std::printf("%d kills, ", chaos.kills());
+  this->judge();
+  EXPECT_EQ(q.stats().leased, 0u);
+  EXPECT_EQ(q.size(), 0u);
+}
+
+TYPED_TEST(KilledAtRandom, PoppersAloneLoseNothingButWhatTheyHadInHand) {
+  constexpr int kIn = TestFixture::kIn;
+  constexpr int kOut = TestFixture::kOut;
+  harness::unique_segment segment;
+  memory mem(segment.name(), 1 << 20);
+  queue<payload, TypeParam> q(mem, "items", 5);
+  harness::killer chaos({.workers = kIn + kOut, .seed = 2}, [&](int worker) {
+    if (worker < kIn) {
+      this->produce(q, worker);
+    } else {
+      this->consume(q, worker - kIn, false);
+    }
+  });
+  chaos.run_for(std::chrono::seconds(run_seconds));
+  q.close();
+  EXPECT_TRUE(chaos.finish()) << "somebody is stuck";
+  std::printf("%d kills, ", chaos.kills());
+  this->judge();
+}
+
+}  // namespace
+}  // namespace zeroipc
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  for (int i = 1; i < argc; ++i) {
+    if (std::strncmp(argv[i], "--seconds=", 10) == 0) zeroipc::run_seconds = std::atoi(argv[i] + 10);
+  }
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,14 @@
+// Every public header of ZeroIPC.
+#ifndef ZEROIPC_ZEROIPC_H_
+#define ZEROIPC_ZEROIPC_H_
+
+#include "zeroipc/base/error.h"
+#include "zeroipc/base/fixed_string.h"
+#include "zeroipc/base/inline_vector.h"
+#include "zeroipc/base/outcome.h"
+#include "zeroipc/base/shareable.h"
+#include "zeroipc/name_table/name_table.h"
+#include "zeroipc/queue/queue.h"
+#include "zeroipc/segment/segment.h"
+
+#endif  // ZEROIPC_ZEROIPC_H_
