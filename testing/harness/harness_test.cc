@@ -117,6 +117,22 @@ TEST(Process, DiesWithItsParent) {
   }));
 }
 
+TEST(Process, DiesWithItsParentAlsoAsAnotherProgram) {
+  shared_state<std::atomic<pid_t>> grandchild;
+  process parent([&] {
+    process child([] { ::execl("/bin/sleep", "sleep", "1000", nullptr); });
+    grandchild->store(child.pid());
+    ::pause();
+  });
+  ASSERT_TRUE(eventually([&] { return grandchild->load() != 0; }));
+  parent.kill();
+  parent.wait();
+  EXPECT_TRUE(eventually([&] {
+    const char state = state_of(grandchild->load());
+    return state == '\0' || state == 'Z';
+  }));
+}
+
 TEST(Process, OutlivesTheThreadThatStartedIt) {
   shared_state<gate> go;
   std::optional<process> p;

@@ -84,9 +84,10 @@ void ensure_lifeline() {
 
 void die_with_parent(pid_t parent) {
   ::close(line.writer);
-  // Its own open file description: the signal's settings belong to that, and each child has its own.
-  const int mine = ::open(absl::StrCat("/proc/self/fd/", line.reader).c_str(),
-                          O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  // Its own open file description: the signal's settings belong to that, and each child has its own. Kept over exec, so that
+  // a program the child becomes dies with the parent too.
+  const int mine =
+      ::open(absl::StrCat("/proc/self/fd/", line.reader).c_str(), O_RDONLY | O_NONBLOCK);
   if (mine < 0 || ::fcntl(mine, F_SETSIG, SIGKILL) != 0 ||
       ::fcntl(mine, F_SETOWN, ::getpid()) != 0 ||
       ::fcntl(mine, F_SETFL, O_ASYNC | O_NONBLOCK) != 0) {

@@ -1,0 +1,214 @@
+// `zeroipc demo` as a process: exact whatever is killed, and nothing left behind whatever ends it.
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/harness/harness.h"
+#include "tools/tool_run.h"
+
+namespace zeroipc::tools {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+// A tree of files whose words are known.
+class tree {
+ public:
+  explicit tree(const std::string& name)
+      : root_(absl::StrCat(std::getenv("TEST_TMPDIR"), "/", name)) {
+    fs::create_directories(root_);
+  }
+  ~tree() {
+    std::error_code ignored;
+    fs::remove_all(root_, ignored);
+  }
+  void add(const std::string& path, const std::string& text) {
+    fs::create_directories(fs::path(root_ + "/" + path).parent_path());
+    std::ofstream(root_ + "/" + path) << text;
+  }
+  void fill(int files, int words_each) {
+    std::mt19937_64 random(3);
+    for (int i = 0; i < files; ++i) {
+      std::string text;
+      for (int w = 0; w < words_each; ++w)
+        absl::StrAppend(&text, "word", random() % 5'000, w % 10 == 9 ? "\n" : " ");
+      add(absl::StrCat("dir", i % 7, "/file", i), text);
+    }
+  }
+  const std::string& path() const { return root_; }
+
+ private:
+  std::string root_;
+};
+
+nlohmann::json run_demo(std::vector<std::string> arguments, int expected_code = 0) {
+  arguments.insert(arguments.begin(), "demo");
+  arguments.push_back("--json");
+  tool_run run(arguments);
+  EXPECT_EQ(run.wait(), expected_code) << run.err() << run.out();
+  return run.json();
+}
+
+// The segment of a running demo, out of the arguments of its workers: "zeroipc demo-worker /zeroipc-demo-... ...".
+std::string segment_of(pid_t demo) {
+  for (const pid_t worker : children_of(demo)) {
+    std::ifstream in(absl::StrCat("/proc/", worker, "/cmdline"));
+    const std::string line(std::istreambuf_iterator<char>(in), {});
+    const std::vector<std::string> words = absl::StrSplit(line, '\0');
+    if (words.size() > 2 && words[1] == "demo-worker") return words[2];
+  }
+  return "";
+}
+
+bool gone(pid_t pid) {
+  const char state = harness::state_of(pid);
+  return state == '\0' || state == 'Z';
+}
+
+TEST(Demo, IsExactAlthoughTwentyWorkersAreKilled) {
+  tree files("exact");
+  files.fill(300, 2'000);
+  for (const char* seed : {"1", "2", "3"}) {
+    const nlohmann::json j = run_demo({files.path(), "--kill", "20", "--seed", seed});
+    EXPECT_EQ(j["exact"], true);
+    EXPECT_EQ(j["killed"], 20);
+    EXPECT_EQ(j["files"], 300);
+    EXPECT_EQ(j["by_workers"]["words"], 600'000);
+    EXPECT_EQ(j["by_workers"], [&] {
+      nlohmann::json plain = j["plain"];
+      plain["seconds"] = j["by_workers"]["seconds"];
+      return plain;
+    }());
+    EXPECT_EQ(j["died_otherwise"], 0);
+  }
+}
+
+TEST(Demo, CountsWhatIsThere) {
+  tree files("small");
+  files.add("a", "one two\nThe three the\n");
+  files.add("b/c", "the end");
+  files.add(".git/ignored", "the the the");
+  ASSERT_EQ(::symlink("a", (files.path() + "/link").c_str()), 0);
+  const nlohmann::json j = run_demo({files.path(), "--kill", "7"});
+  EXPECT_EQ(j["files"], 2);
+  EXPECT_EQ(j["by_workers"]["words"], 7);
+  EXPECT_EQ(j["by_workers"]["distinct_words"], 5);
+  EXPECT_EQ(j["top_words"][0], (nlohmann::json{{"word", "the"}, {"count", 3}}));
+  EXPECT_EQ(j["killed"], 7) << "also where there is little to do";
+}
+
+TEST(Demo, NoFilesOneFileAndAFileInsteadOfADirectory) {
+  tree files("few");
+  EXPECT_EQ(run_demo({files.path(), "--kill", "3"})["killed"], 3);
+  files.add("only", "one\n");
+  EXPECT_EQ(run_demo({files.path(), "--kill", "3"})["by_workers"]["words"], 1);
+  EXPECT_EQ(
+      run_demo({files.path() + "/only", "--workers", "1", "--kill", "3"})["by_workers"]["words"],
+      1);
+}
+
+TEST(Demo, APathThatIsNotThereIsExitCode3) {
+  const nlohmann::json j = run_demo({"/does/not/exist"}, 3);
+  EXPECT_EQ(j["error"]["code"], "not_found");
+  EXPECT_EQ(run_tool({"demo", "/dev/null"}).code, 4);
+}
+
+TEST(Demo, AFileThatNobodyMayReadIsNamed) {
+  tree files("unreadable");
+  files.add("open", "one two\n");
+  files.add("secret", "three\n");
+  fs::permissions(files.path() + "/secret", fs::perms::none);
+  tool_run run({"demo", files.path(), "--json", "--kill", "2"}, {.as_nobody = ::geteuid() == 0});
+  const int code = run.wait();
+  if (code == tool_run::kCannotDrop)
+    GTEST_SKIP() << "root here, and not allowed to become somebody else";
+  if (code == 5 || code == 3)
+    GTEST_SKIP() << "the temporary directory is closed to others: " << run.err();
+  EXPECT_EQ(code, 0) << run.err();
+  EXPECT_EQ(run.json()["unreadable"], nlohmann::json{"secret"});
+  EXPECT_EQ(run.json()["by_workers"]["words"], 2);
+}
+
+TEST(Demo, FilesThatChangeOrVanishMeanwhileAreLeftOutAndTheRestIsExact) {
+  tree files("changing");
+  files.fill(200, 500);
+  std::atomic<bool> stop{false};
+  std::thread changer([&] {
+    for (int i = 0; !stop; ++i) {
+      std::ofstream(absl::StrCat(files.path(), "/dir0/file", 7 * (i % 10)), std::ios::app)
+          << " more" << i << std::flush;
+      fs::remove(absl::StrCat(files.path(), "/dir1/file", 1 + 7 * (i % 10)));
+    }
+  });
+  const nlohmann::json j = run_demo({files.path(), "--kill", "10"});
+  stop = true;
+  changer.join();
+  EXPECT_EQ(j["exact"], true);
+  EXPECT_GE(j["by_workers"]["files"], 170);
+}
+
+TEST(Demo, AWorkerKilledByHandIsReplacedToo) {
+  tree files("by_hand");
+  files.fill(400, 2'000);
+  tool_run run({"demo", files.path(), "--kill", "40", "--json"});
+  ASSERT_TRUE(harness::eventually([&] { return !segment_of(run.process().pid()).empty(); }));
+  for (const pid_t worker : children_of(run.process().pid())) ::kill(worker, SIGKILL);
+  EXPECT_EQ(run.wait(), 0) << run.err();
+  EXPECT_EQ(run.json()["exact"], true);
+  EXPECT_EQ(run.json()["killed"], 40);
+}
+
+class DemoEnds : public ::testing::TestWithParam<int> {};
+
+TEST_P(DemoEnds, LeavingNoProcessAndNoSegment) {
+  const int signal = GetParam();
+  tree files(absl::StrCat("ended", signal));
+  files.fill(50, 500);
+  // More deaths than anybody has time for: it runs until it is told to stop.
+  tool_run run({"demo", files.path(), "--kill", "100000"});
+  const pid_t pid = run.process().pid();
+  std::string segment;
+  ASSERT_TRUE(harness::eventually([&] { return !(segment = segment_of(pid)).empty(); }));
+  ASSERT_EQ(::access(("/dev/shm" + segment).c_str(), F_OK), 0);
+  const std::vector<pid_t> workers = children_of(pid);
+  run.process().kill(signal);
+  const int code = run.wait();
+  EXPECT_EQ(code, signal == SIGKILL ? -SIGKILL : 128 + signal) << run.err();
+  for (const pid_t worker : workers)
+    EXPECT_TRUE(harness::eventually([&] { return gone(worker); })) << worker;
+  EXPECT_TRUE(harness::eventually([&] {
+    return ::access(("/dev/shm" + segment).c_str(), F_OK) != 0;
+  })) << segment;
+}
+
+INSTANTIATE_TEST_SUITE_P(BySignal, DemoEnds, ::testing::Values(SIGINT, SIGTERM, SIGHUP, SIGKILL),
+                         [](const auto& instance) {
+                           return absl::StrCat("Signal", instance.param);
+                         });
+
+TEST(Demo, ThePlainReportSaysExact) {
+  tree files("report");
+  files.fill(20, 100);
+  const tool_result r = run_tool({"demo", files.path(), "--kill", "2"});
+  EXPECT_EQ(r.code, 0);
+  EXPECT_THAT(r.out, HasSubstr("EXACT: every one of 20 files"));
+  EXPECT_THAT(r.out, HasSubstr("2 workers killed"));
+}
+
+}  // namespace
+}  // namespace zeroipc::tools
