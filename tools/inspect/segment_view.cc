@@ -65,7 +65,11 @@ std::vector<participant_info> participants_of(const memory& mem, uint32_t high_w
     participant_slot slot{};
     if (!read_at(mem.fd(), g.participants_offset + i * sizeof slot, &slot)) break;
     const uint32_t state = slot.state.load(std::memory_order_relaxed);
-    if (participant_slot::state_of(state) == slot_state::free) continue;
+    // One that is leaving holds nothing any more.
+    if (participant_slot::state_of(state) == slot_state::free ||
+        participant_slot::state_of(state) == slot_state::leaving) {
+      continue;
+    }
     participant_info info;
     info.slot = i;
     info.generation = participant_slot::generation_of(state);
@@ -73,7 +77,7 @@ std::vector<participant_info> participants_of(const memory& mem, uint32_t high_w
     info.alive =
         participant_slot::state_of(state) == slot_state::attached && token_held(mem.fd(), i);
     info.attached_ns = slot.attached_ns.load(std::memory_order_relaxed);
-    info.name.assign(slot.name, ::strnlen(slot.name, sizeof slot.name));
+    info.name = slot.read_name();
     all.push_back(std::move(info));
   }
   return all;

@@ -108,6 +108,7 @@ TEST_F(InterleavedLookupTest, WhatIsFoundIsOneEntryAndNotHalfOfAnother) {
   const std::string other = Name(moves, false);
   const name_key key(moves);
   Create(moves);
+  Create(other);  // behind it in the heap: what does not fit into the hole goes elsewhere
   long steps = 0;
   Lookup(
       key, -1, [] {}, -1, [] {}, &steps);
@@ -116,10 +117,11 @@ TEST_F(InterleavedLookupTest, WhatIsFoundIsOneEntryAndNotHalfOfAnother) {
     const auto change = [&] {
       Remove(moves);
       ASSERT_TRUE(
-          create_structure(mem_, moves, kRaw, 64 + 64 * (i % 2 + 1) * 8, 64, [](void*) {}).ok());
+          create_structure(mem_, moves, kRaw, i % 2 == 0 ? 1024 : 64, 64, [](void*) {}).ok());
     };
     const lookup_result result = Lookup(key, steps * i / (4 * kPlaces), change, -1, [] {});
     const located after = view_.find(key);
+    ASSERT_NE(after.offset, before.offset);
     // The removal and the creation are two steps: missing is right too.
     if (result != lookup_result::found) {
       ASSERT_EQ(result, lookup_result::missing);

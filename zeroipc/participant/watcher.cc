@@ -119,8 +119,7 @@ bool watcher::look(futex_wait_entry* words, size_t* n) {
     if (i == own) continue;
     participant_slot& slot = self_.slots_[i];
     const uint32_t state = slot.state.load(std::memory_order_acquire);
-    const slot_state s = participant_slot::state_of(state);
-    if (s != slot_state::attached && s != slot_state::leaving) continue;
+    if (!participant_slot::is_unannounced(state)) continue;
     uint32_t pulse = slot.pulse.load(std::memory_order_acquire);
     if (pulse == 0) continue;
     if ((pulse & FUTEX_OWNER_DIED) == 0) {

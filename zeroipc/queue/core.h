@@ -32,7 +32,7 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
   outcome push(const T& value, deadline until) {
     const outcome r = push_now(value);
     if (r != outcome::full) [[likely]] return r;
-    return wait_to_push(until, [&] { return push_now(value); });
+    return wait_to_push(until, [&] { return push_again(value); });
   }
 
   // Pushes all of them, in order; `done` says how many were before the queue was closed or the deadline passed. Others may
@@ -79,7 +79,7 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
   outcome pop(T& value, deadline until) {
     const outcome r = pop_now(value);
     if (r != outcome::empty) [[likely]] return r;
-    return wait_to_pop(until, [&] { return pop_now(value); });
+    return wait_to_pop(until, [&] { return pop_again(value); });
   }
 
   // Waits for at least one, then takes what is there, up to n; `done` says how many.
@@ -207,7 +207,8 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
     this->after_push(r ? 1 : 0);
     return r;
   }
-  outcome push_some_now(const T* values, uint64_t want, uint64_t& n) {
+  [[gnu::noinline]] outcome push_again(const T& value) { return push_now(value); }
+  [[gnu::noinline]] outcome push_some_now(const T* values, uint64_t want, uint64_t& n) {
     if constexpr (!kManyPush) {
       const outcome begun = begin_push();
       if (!begun) return begun;
@@ -216,7 +217,7 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
     this->after_push(r ? static_cast<int>(n > kAll ? kAll : n) : 0);
     return r;
   }
-  outcome reserve_now(ticket& t) {
+  [[gnu::noinline]] outcome reserve_now(ticket& t) {
     const outcome begun = begin_push();
     if (!begun) return begun;
     const outcome r = this->ring_.reserve(t);
@@ -254,7 +255,8 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
     this->after_pop(passed + (r ? 1 : 0));
     return r;
   }
-  outcome pop_some_now(T* values, uint64_t want, uint64_t& n) {
+  [[gnu::noinline]] outcome pop_again(T& value) { return pop_now(value); }
+  [[gnu::noinline]] outcome pop_some_now(T* values, uint64_t want, uint64_t& n) {
     const outcome begun = begin_pop();
     if (!begun) return begun;
     if (this->attention()) [[unlikely]] {
@@ -287,7 +289,7 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
     this->recover();  // the hint has gone stale: count again
     return outcome::empty;
   }
-  outcome peek_now(view_ticket& v) {
+  [[gnu::noinline]] outcome peek_now(view_ticket& v) {
     const outcome begun = begin_pop();
     if (!begun) return begun;
     v.in_entry = false;
@@ -309,7 +311,7 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
     this->after_pop(passed);
     return r;
   }
-  outcome lease_now(held_lease& h) {
+  [[gnu::noinline]] outcome lease_now(held_lease& h) {
     const outcome begun = begin_pop();
     if (!begun) return begun;
     const bool orphans = this->attention() && this->attend();

@@ -104,7 +104,7 @@ class queue_core_base {
 
   // --- roles ---
 
-  outcome take_producer() {
+  [[gnu::noinline]] outcome take_producer() {
     if constexpr (!kManyPush) {
       if (producer_.held(*env_)) return outcome::ok;
       const outcome r = producer_.take(*env_, header_->producer);
@@ -117,7 +117,7 @@ class queue_core_base {
     }
     return outcome::ok;
   }
-  outcome take_consumer() {
+  [[gnu::noinline]] outcome take_consumer() {
     if constexpr (!kManyPop) {
       if (consumer_.held(*env_)) return outcome::ok;
       const outcome r = consumer_.take(*env_, header_->consumer);
@@ -145,7 +145,7 @@ class queue_core_base {
 
   // Runs passes until nobody asks for another; whether one found something to change or to deliver. Never waits: what a
   // live runner is at, it will finish.
-  bool recover() {
+  [[gnu::noinline]] bool recover() {
     if (!env_->self()) return false;
     header_->hints.fetch_or(kAgain, std::memory_order_acq_rel);
     bool found = false;
@@ -172,7 +172,7 @@ class queue_core_base {
     return n;
   }
   // Relaxed throughout: figures for people.
-  queue_stats stats() const {
+  [[gnu::noinline]] queue_stats stats() const {
     const auto read = [](const auto& a) { return a.load(std::memory_order_relaxed); };
     const auto less = [](uint64_t a, uint64_t b) { return a > b ? a - b : 0; };
     const auto count = [&](uint64_t position) {
@@ -203,7 +203,7 @@ class queue_core_base {
 
   // Called when an operation is held up: runs recovery if there is reason to, at most once per operation and epoch. Once is
   // enough: a pass that could not finish will be run by whoever held it up, and wakes us.
-  bool heal(patience& p) {
+  [[gnu::noinline]] bool heal(patience& p) {
     const uint32_t now = env_->death_epoch();
     if (p.tried && p.epoch == now) return false;
     p = {now, true};
@@ -221,7 +221,7 @@ class queue_core_base {
            env_->death_epoch() != seen_epoch_.load(std::memory_order_relaxed);
   }
   // Follows attention(). Whether there may be orphans.
-  bool attend() {
+  [[gnu::noinline]] bool attend() {
     const uint32_t now = env_->death_epoch();
     if (seen_epoch_.exchange(now, std::memory_order_relaxed) != now &&
         header_->recovered_epoch.load(std::memory_order_acquire) != now) {
@@ -256,13 +256,13 @@ class queue_core_base {
       after_pop_slow(n);
     }
   }
-  void after_lease_freed() {
+  [[gnu::noinline]] void after_lease_freed() {
     header_->lease_freed.notify(*env_, 1);
     if ((header_->hints.load(std::memory_order_relaxed) & kClosing) != 0) {
       header_->not_empty.notify(*env_, kAll);  // it may have been the last thing that `closed` waited for
     }
   }
-  void after_orphan_made() {
+  [[gnu::noinline]] void after_orphan_made() {
     // Release: the orphan is there before the hint is.
     header_->hints.fetch_or(kOrphans, std::memory_order_acq_rel);
     header_->not_empty.notify(*env_, 1);
@@ -272,7 +272,7 @@ class queue_core_base {
 
   // What a consumer that found nothing answers: closed only if nothing can come any more, not from a push under way, nor
   // put back, nor from a lease that somebody else holds.
-  outcome drained_or_empty() {
+  [[gnu::noinline]] outcome drained_or_empty() {
     if ((header_->hints.load(std::memory_order_acquire) & kClosing) == 0) return outcome::empty;
     if constexpr (!kManyPush) {
       env_->heavy_fence();  // pairs with the light fence in begin_push()
@@ -321,7 +321,7 @@ class queue_core_base {
     if ((hints & kUnresolved) != 0) recover();
   }
 
-  void wake_all() {
+  [[gnu::noinline]] void wake_all() {
     header_->not_empty.notify(*env_, kAll);
     header_->not_full.notify(*env_, kAll);
     header_->lease_freed.notify(*env_, kAll);

@@ -77,7 +77,7 @@ class seq_ring {
   // Pushes up to `want` in a row that fit now; `n` says how many. REQUIRES: want >= 1
   outcome push_some(const T* values, uint64_t want, uint64_t& n) {
     ticket t;
-    const outcome r = claim_push(std::min<uint64_t>(want, kLargestRun), t, n);
+    const outcome r = claim_push_apart(std::min<uint64_t>(want, kLargestRun), t, n);
     if (!r) return r;
     uint64_t p = t.position;
     for (uint64_t i = 0; i < n; ++i, p = shape_.next(p)) {
@@ -98,12 +98,12 @@ class seq_ring {
   outcome reserve(ticket& t) {
     uint64_t n;
     if constexpr (!kManyPush) {
-      return claim_push(1, t, n);
+      return claim_push_apart(1, t, n);
     } else {
       thread_record<P>* record = env_->record();
       claim_word<P>* kept = record == nullptr ? nullptr : spare_claim(*record);
       if (kept == nullptr) return outcome::exhausted;
-      const outcome r = claim_push(1, t, n);
+      const outcome r = claim_push_apart(1, t, n);
       if (r) keep_claim<P>(*t.claim, *kept, claim_kind::push, id_, t);
       return r;
     }
@@ -145,7 +145,7 @@ class seq_ring {
   // Pops up to `want` in a row that are there now. REQUIRES: want >= 1
   outcome pop_some(T* values, uint64_t want, uint64_t& n, uint64_t& passed) {
     ticket t;
-    const outcome r = claim_pop(std::min<uint64_t>(want, kLargestRun), t, n, passed);
+    const outcome r = claim_pop_apart(std::min<uint64_t>(want, kLargestRun), t, n, passed);
     if (!r) return r;
     uint64_t p = t.position;
     for (uint64_t i = 0; i < n; ++i, p = shape_.next(p)) {
@@ -165,7 +165,7 @@ class seq_ring {
   // that is to be `kept` beyond this operation needs a claim word of its own.
   outcome claim_one(ticket& t, uint64_t& passed, bool kept) {
     uint64_t n;
-    return claim_as(t, kept, [&] { return claim_pop(1, t, n, passed); });
+    return claim_as(t, kept, [&] { return claim_pop_apart(1, t, n, passed); });
   }
   outcome claim_orphan(ticket& t, bool kept) {
     if constexpr (kManyPop) {
@@ -341,8 +341,15 @@ class seq_ring {
     return n;
   }
 
+  // Inlined into push() and pop(), where every nanosecond counts; elsewhere called, for the sake of code size.
   outcome claim_push(uint64_t want, ticket& t, uint64_t& n);
   outcome claim_pop(uint64_t want, ticket& t, uint64_t& n, uint64_t& passed);
+  [[gnu::noinline]] outcome claim_push_apart(uint64_t want, ticket& t, uint64_t& n) {
+    return claim_push(want, t, n);
+  }
+  [[gnu::noinline]] outcome claim_pop_apart(uint64_t want, ticket& t, uint64_t& n, uint64_t& passed) {
+    return claim_pop(want, t, n, passed);
+  }
   outcome take_orphan(ticket& t);
 
   template <typename Claim>

@@ -126,6 +126,11 @@ struct participant_slot {
   }
   static uint32_t generation_of(uint32_t word) { return word >> 2; }
   static slot_state state_of(uint32_t word) { return static_cast<slot_state>(word & 3); }
+  static bool is_attached(uint32_t word) { return state_of(word) == slot_state::attached; }
+  // Whether the end of the slot's owner would still have to be announced.
+  static bool is_unannounced(uint32_t word) {
+    return is_attached(word) || state_of(word) == slot_state::leaving;
+  }
 
   // Word by word, for a reader may look while the slot changes hands.
   std::string read_name() const;
