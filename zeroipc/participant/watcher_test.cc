@@ -151,6 +151,31 @@ TEST(watcher, does_not_announce_a_stopped_process) {
   EXPECT_TRUE(eventually([&] { return header_of(mem).deaths == 2; }));
 }
 
+// Nor does it hear for the others what it then does not act upon.
+TEST(watcher, stopped_processes_do_not_swallow_a_death) {
+  for (int round = 0; round < 5; ++round) {
+    unique_segment name;
+    auto mem = std::make_unique<memory>(name.name(), kTestSegmentBytes);
+    crowd all(*mem, 8);
+    const memory outside = *memory::open_read_only(name.name());
+    mem.reset();
+    // One dies, one is there to notice, all others are stopped.
+    const size_t dies = static_cast<size_t>(round);
+    const size_t notices = (dies + 1 + static_cast<size_t>(round) % 6) % all.size();
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (i != dies && i != notices) all[i].stop();
+    }
+    all.kill(dies, dies + 1);
+    EXPECT_TRUE(eventually([&] { return header_of(outside).deaths == 1; })) << "round " << round;
+    // And they notice it too when they go on.
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (i != dies && i != notices) all[i].cont();
+    }
+    all.kill(notices, notices + 1);
+    EXPECT_TRUE(eventually([&] { return header_of(outside).deaths == 2; })) << "round " << round;
+  }
+}
+
 TEST(watcher, leaving_is_not_dying) {
   unique_segment name;
   memory mem(name.name(), kTestSegmentBytes);
