@@ -139,6 +139,7 @@ bool watcher::look(futex_wait_entry* words, size_t* n) {
     }
     if (self_.token_held(i)) {
       ending = true;
+      futex_wake(slot.pulse, 1);  // one more to see it through: we may be stopped before we do
     } else {
       self_.announce_death(i, state);
     }

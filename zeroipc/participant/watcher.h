@@ -16,8 +16,10 @@
 //
 // The kernel wakes one watcher per death. If that one dies before it has announced it, that is itself a death that wakes
 // another one, which looks at all slots; if it stops because its process leaves, it looks once more at all slots after it
-// was last woken. With more than 120 participants each is watched by the nearest 120 before it, so there is always one to
-// wake.
+// was last woken. A process that is stopped (SIGSTOP) is not asleep on a futex meanwhile and so is not chosen; against one
+// that is stopped right after it was chosen, each watcher that has to wait for a token wakes one more. With more than 120
+// participants each is watched by the nearest 120 before it, so there is always one to wake.
+// The thread allocates nothing and takes no lock, so that it does not stand in the way of a fork.
 #ifndef ZEROIPC_PARTICIPANT_WATCHER_H_
 #define ZEROIPC_PARTICIPANT_WATCHER_H_
 
