@@ -93,11 +93,7 @@ void word_counter::end_word() {
     long_ = false;
   }
   ++sum_.words;
-  if (auto it = words_.find(word_); it != words_.end()) {
-    ++it->second;
-  } else {
-    words_.emplace(word_, 1);
-  }
+  ++words_[word_];
   word_.clear();
 }
 

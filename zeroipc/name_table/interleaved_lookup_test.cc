@@ -112,16 +112,17 @@ TEST_F(InterleavedLookupTest, WhatIsFoundIsOneEntryAndNotHalfOfAnother) {
   long steps = 0;
   Lookup(
       key, -1, [] {}, -1, [] {}, &steps);
-  for (int i = 0; i <= 4 * kPlaces; ++i) {
+  int moved = 0;
+  for (int i = 0; i < 4 * kPlaces; ++i) {
     const located before = view_.find(key);
     const auto change = [&] {
       Remove(moves);
       ASSERT_TRUE(
-          create_structure(mem_, moves, kRaw, i % 2 == 0 ? 1024 : 64, 64, [](void*) {}).ok());
+          create_structure(mem_, moves, kRaw, moved % 2 == 0 ? 1024 : 64, 64, [](void*) {}).ok());
+      ++moved;
     };
     const lookup_result result = Lookup(key, steps * i / (4 * kPlaces), change, -1, [] {});
     const located after = view_.find(key);
-    ASSERT_NE(after.offset, before.offset);
     // The removal and the creation are two steps: missing is right too.
     if (result != lookup_result::found) {
       ASSERT_EQ(result, lookup_result::missing);
@@ -132,6 +133,7 @@ TEST_F(InterleavedLookupTest, WhatIsFoundIsOneEntryAndNotHalfOfAnother) {
     ASSERT_EQ(offset, state == before.state ? before.offset : after.offset) << "changed at " << i;
     ASSERT_TRUE(state == before.state || state == after.state);
   }
+  EXPECT_GT(moved, 2 * kPlaces) << "most changes must fall into the lookup";
 }
 
 }  // namespace

@@ -35,16 +35,20 @@ constexpr int kRealKills = 5;
 constexpr int kRealKills = 25;
 #endif
 
-absl::Status create(const memory& mem, std::string_view name, uint64_t bytes = 700) {
-  return create_structure(mem, name, kRaw, bytes, 256, [](void* p) { std::memset(p, 7, 256); })
+absl::Status create(const memory& mem, std::string_view name, uint64_t bytes = 300,
+                    uint64_t align = 256) {
+  return create_structure(mem, name, kRaw, bytes, align, [](void* p) { std::memset(p, 7, 256); })
       .status();
 }
 
 class KillTest : public ::testing::Test {
  protected:
   KillTest() : mem_(*memory::create_anonymous(512 << 10, kSmall)) {
-    // Some history: free blocks to split and merge, chains of more than one entry.
-    for (int i = 0; i < 10; ++i) EXPECT_TRUE(create(mem_, "n" + std::to_string(i)).ok());
+    // Some history: chains of more than one entry, and free blocks out of whose middle "x" is cut, so
+    // that there is something to split before and behind it, and to merge.
+    for (int i = 0; i < 10; ++i) {
+      EXPECT_TRUE(create(mem_, "n" + std::to_string(i), 700 + 100 * i, 64).ok());
+    }
     for (int i = 1; i < 10; i += 2) EXPECT_TRUE(remove(mem_, "n" + std::to_string(i)).ok());
   }
 
