@@ -14,9 +14,9 @@
 namespace zeroipc::tools {
 
 struct tool_io {
-  std::string input = {};   // standard input, unless there is a descriptor for it
-  int input_fd = -1;   // closed on our side by whoever opened it
-  int output_fd = -1;  // standard output; without one it is collected
+  std::string input = {};  // standard input, unless there is a descriptor for it
+  int input_fd = -1;       // closed on our side by whoever opened it
+  int output_fd = -1;      // standard output; without one it is collected
   bool as_nobody =
       false;  // drop root first; the exit code is kCannotDrop where that is not possible
 };

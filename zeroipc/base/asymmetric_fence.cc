@@ -21,8 +21,7 @@ fence_mode supported_fence_mode() {
 }
 
 bool register_for_fences(fence_mode mode) {
-  return mode == fence_mode::symmetric ||
-         membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) == 0;
+  return mode == fence_mode::symmetric || membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) == 0;
 }
 
 void heavy_fence(fence_mode mode) {

@@ -28,8 +28,8 @@ static_assert(std::is_trivially_copyable_v<fixed_string<7>>);
 
 TEST(OutcomeTest, IsTrueOnlyWhenItTookEffect) {
   EXPECT_TRUE(outcome());
-  for (outcome o : {outcome::full, outcome::empty, outcome::closed, outcome::timed_out, outcome::taken,
-                    outcome::exhausted, outcome::gone, outcome::corrupt}) {
+  for (outcome o : {outcome::full, outcome::empty, outcome::closed, outcome::timed_out,
+                    outcome::taken, outcome::exhausted, outcome::gone, outcome::corrupt}) {
     EXPECT_FALSE(o) << o.name();
   }
   EXPECT_EQ(outcome(outcome::timed_out).name(), "timed out");
@@ -57,7 +57,8 @@ TEST(TypeTest, FingerprintTellsRepresentationsApart) {
             internal::type_fingerprint<unsigned long long>());
   EXPECT_NE(internal::type_fingerprint<int32_t>(), internal::type_fingerprint<uint32_t>());
   EXPECT_NE(internal::type_fingerprint<int32_t>(), internal::type_fingerprint<float>());
-  EXPECT_NE(internal::type_fingerprint<fixed_string<7>>(), internal::type_fingerprint<fixed_string<8>>());
+  EXPECT_NE(internal::type_fingerprint<fixed_string<7>>(),
+            internal::type_fingerprint<fixed_string<8>>());
 }
 
 TEST(FixedStringTest, TruncatesOnConstructionAndRefusesInTryAssign) {

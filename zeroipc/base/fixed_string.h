@@ -24,9 +24,9 @@ class fixed_string {
 
  public:
   constexpr fixed_string() = default;
-  constexpr fixed_string(std::string_view text) { assign(text); }              // NOLINT
+  constexpr fixed_string(std::string_view text) { assign(text); }               // NOLINT
   constexpr fixed_string(const char* text) { assign(std::string_view(text)); }  // NOLINT
-  fixed_string(const std::string& text) { assign(text); }                      // NOLINT
+  fixed_string(const std::string& text) { assign(text); }                       // NOLINT
 
   // Takes the first N bytes of `text`.
   constexpr void assign(std::string_view text) {
@@ -62,7 +62,9 @@ class fixed_string {
   friend constexpr auto operator<=>(const fixed_string& a, const fixed_string& b) {
     return a.view() <=> b.view();
   }
-  friend std::ostream& operator<<(std::ostream& os, const fixed_string& s) { return os << s.view(); }
+  friend std::ostream& operator<<(std::ostream& os, const fixed_string& s) {
+    return os << s.view();
+  }
 
  private:
   uint16_t size_ = 0;

@@ -32,7 +32,8 @@ constexpr uint64_t read_word(const char* p, size_t n) {
 
 constexpr uint64_t fixed_hash(std::string_view bytes, uint64_t seed = 0) {
   using internal::fold_multiply;
-  uint64_t h = internal::kHashSeed ^ seed ^ fold_multiply(bytes.size() + 1, internal::kHashMultiplier);
+  uint64_t h =
+      internal::kHashSeed ^ seed ^ fold_multiply(bytes.size() + 1, internal::kHashMultiplier);
   const char* p = bytes.data();
   size_t n = bytes.size();
   for (; n >= 8; n -= 8, p += 8) {

@@ -35,15 +35,24 @@ class outcome {
 
   constexpr std::string_view name() const {
     switch (code_) {
-      case code::ok: return "ok";
-      case code::full: return "full";
-      case code::empty: return "empty";
-      case code::closed: return "closed";
-      case code::timed_out: return "timed out";
-      case code::taken: return "taken";
-      case code::exhausted: return "exhausted";
-      case code::gone: return "gone";
-      case code::corrupt: return "corrupt";
+      case code::ok:
+        return "ok";
+      case code::full:
+        return "full";
+      case code::empty:
+        return "empty";
+      case code::closed:
+        return "closed";
+      case code::timed_out:
+        return "timed out";
+      case code::taken:
+        return "taken";
+      case code::exhausted:
+        return "exhausted";
+      case code::gone:
+        return "gone";
+      case code::corrupt:
+        return "corrupt";
     }
     return "unknown";
   }

@@ -19,9 +19,10 @@ namespace zeroipc {
 inline constexpr size_t kMaxElementBytes = 64 * 1024;
 
 template <typename T>
-concept shareable = std::is_object_v<T> && !std::is_const_v<T> && !std::is_volatile_v<T> &&
-                    std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T> &&
-                    !std::is_pointer_v<T> && !std::is_member_pointer_v<T> && sizeof(T) <= kMaxElementBytes;
+concept shareable =
+    std::is_object_v<T> && !std::is_const_v<T> && !std::is_volatile_v<T> &&
+    std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T> &&
+    !std::is_pointer_v<T> && !std::is_member_pointer_v<T> && sizeof(T) <= kMaxElementBytes;
 
 namespace internal {
 

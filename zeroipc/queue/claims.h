@@ -101,7 +101,8 @@ class holder_survey {
         const uint64_t what = claim.what.load(std::memory_order_acquire);
         if (what == 0) continue;
         const uint64_t first = claim.position.load(std::memory_order_acquire);
-        if (claim_word<P>::kind_of(what) != kind || claim_word<P>::structure_of(what) != structure_) {
+        if (claim_word<P>::kind_of(what) != kind ||
+            claim_word<P>::structure_of(what) != structure_) {
           continue;
         }
         if (position < first || !shape_.valid(first)) continue;

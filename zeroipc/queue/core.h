@@ -21,17 +21,18 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
   using typename base::patience;
 
  public:
-  using typename base::held_lease;
-  using typename base::ticket;
   using base::kAll;
   using base::kManyPop;
   using base::kManyPush;
+  using typename base::held_lease;
+  using typename base::ticket;
 
   // --- producers ---
 
   outcome push(const T& value, deadline until) {
     const outcome r = push_now(value);
-    if (r != outcome::full) [[likely]] return r;
+    if (r != outcome::full) [[likely]]
+      return r;
     return wait_to_push(until, [&] { return push_again(value); });
   }
 
@@ -78,7 +79,8 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
 
   outcome pop(T& value, deadline until) {
     const outcome r = pop_now(value);
-    if (r != outcome::empty) [[likely]] return r;
+    if (r != outcome::empty) [[likely]]
+      return r;
     return wait_to_pop(until, [&] { return pop_again(value); });
   }
 
@@ -103,7 +105,8 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
     return wait_to_pop(until, [&] { return peek_now(v); });
   }
   const T* value(const view_ticket& v) const {
-    return v.in_entry ? this->leases_.value(v.entry.index) : reinterpret_cast<const T*>(v.slot.payload);
+    return v.in_entry ? this->leases_.value(v.entry.index)
+                      : reinterpret_cast<const T*>(v.slot.payload);
   }
   // The item is consumed.
   void release(view_ticket& v) {
@@ -187,7 +190,8 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
         const outcome r = this->take_producer();
         if (!r) return r;
       }
-      if (this->reserved_) [[unlikely]] return outcome::taken;
+      if (this->reserved_) [[unlikely]]
+        return outcome::taken;
       // Relaxed, and the light fence: pairs with the heavy fence in drained_or_empty().
       this->header_->busy.store(1, std::memory_order_relaxed);
       this->env_->light_fence();
@@ -201,7 +205,8 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
   outcome push_now(const T& value) {
     if constexpr (!kManyPush) {
       const outcome begun = begin_push();
-      if (!begun) [[unlikely]] return begun;
+      if (!begun) [[unlikely]]
+        return begun;
     }
     const outcome r = this->ring_.push(value);
     this->after_push(r ? 1 : 0);
@@ -236,14 +241,16 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
         const outcome r = this->take_consumer();
         if (!r) return r;
       }
-      if (this->viewed_) [[unlikely]] return outcome::taken;
+      if (this->viewed_) [[unlikely]]
+        return outcome::taken;
     }
     return outcome::ok;
   }
   outcome pop_now(T& value) {
     if constexpr (!kManyPop) {
       const outcome begun = begin_pop();
-      if (!begun) [[unlikely]] return begun;
+      if (!begun) [[unlikely]]
+        return begun;
     }
     if (!this->ring_.stocked() && this->attention()) [[unlikely]] {
       const outcome r = pop_orphan(value);
@@ -251,7 +258,8 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
     }
     uint64_t passed = 0;
     const outcome r = this->ring_.pop(value, passed);
-    if (passed != 0) [[unlikely]] this->count(this->header_->tombs_passed, passed);
+    if (passed != 0) [[unlikely]]
+      this->count(this->header_->tombs_passed, passed);
     this->after_pop(passed + (r ? 1 : 0));
     return r;
   }
@@ -369,7 +377,8 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
     });
     if (has_slept(looks)) {
       this->count(this->header_->waits);
-      if (r && this->ring_.looks_pushable()) this->header_->not_full.notify(*this->env_, 1);  // chain
+      if (r && this->ring_.looks_pushable())
+        this->header_->not_full.notify(*this->env_, 1);  // chain
     }
     if (r != outcome::full) return r;
     this->count(this->header_->refused);
@@ -391,7 +400,8 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
     });
     if (has_slept(looks)) {
       this->count(this->header_->waits);
-      if (r && this->ring_.looks_poppable()) this->header_->not_empty.notify(*this->env_, 1);  // chain
+      if (r && this->ring_.looks_poppable())
+        this->header_->not_empty.notify(*this->env_, 1);  // chain
     }
     if (r != outcome::empty) return r;
     return until.is_at_once() ? outcome(outcome::empty) : outcome(outcome::timed_out);

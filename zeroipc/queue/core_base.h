@@ -46,16 +46,17 @@ namespace zeroipc {
 
 struct queue_stats {
   uint64_t capacity = 0;
-  uint64_t depth = 0;        // items that could be popped now, roughly
-  uint64_t pushed = 0;       // since creation
-  uint64_t popped = 0;       // since creation; leased ones and redeliveries out of the ring included
-  uint64_t refused = 0;      // pushes answered `full`
-  uint64_t waits = 0;        // operations that had to sleep
-  uint64_t recoveries = 0;   // passes
+  uint64_t depth = 0;       // items that could be popped now, roughly
+  uint64_t pushed = 0;      // since creation
+  uint64_t popped = 0;      // since creation; leased ones and redeliveries out of the ring included
+  uint64_t refused = 0;     // pushes answered `full`
+  uint64_t waits = 0;       // operations that had to sleep
+  uint64_t recoveries = 0;  // passes
   uint64_t redelivered = 0;  // items delivered once more: put back, or taken back from the dead
   uint64_t leased = 0;       // leases out now
   uint64_t max_leases = 0;
-  uint64_t tombstones = 0;  // reservations aborted, and pushes whose process died before they were done
+  uint64_t tombstones =
+      0;  // reservations aborted, and pushes whose process died before they were done
   bool closed = false;
 };
 
@@ -242,7 +243,8 @@ class queue_core_base {
     }
     // Many: pairs with the heavy fence in pass(). One: with that in drained_or_empty().
     constexpr uint32_t kLook = kManyPush ? kUnresolved : kClosing;
-    if ((header_->hints.load(std::memory_order_relaxed) & kLook) != 0) [[unlikely]] after_push_slow();
+    if ((header_->hints.load(std::memory_order_relaxed) & kLook) != 0) [[unlikely]]
+      after_push_slow();
   }
   // `n` slots became free; 0 if none did.
   void after_pop(uint64_t n) {
@@ -252,21 +254,24 @@ class queue_core_base {
       env_->light_fence();
     }
     // Pairs with the heavy fence in pass().
-    if ((header_->hints.load(std::memory_order_relaxed) & (kUnresolved | kClosing)) != 0) [[unlikely]] {
+    if ((header_->hints.load(std::memory_order_relaxed) & (kUnresolved | kClosing)) != 0)
+        [[unlikely]] {
       after_pop_slow(n);
     }
   }
   [[gnu::noinline]] void after_lease_freed() {
     header_->lease_freed.notify(*env_, 1);
     if ((header_->hints.load(std::memory_order_relaxed) & kClosing) != 0) {
-      header_->not_empty.notify(*env_, kAll);  // it may have been the last thing that `closed` waited for
+      header_->not_empty.notify(*env_,
+                                kAll);  // it may have been the last thing that `closed` waited for
     }
   }
   [[gnu::noinline]] void after_orphan_made() {
     // Release: the orphan is there before the hint is.
     header_->hints.fetch_or(kOrphans, std::memory_order_acq_rel);
     header_->not_empty.notify(*env_, 1);
-    header_->lease_freed.notify(*env_, 1);  // a full lease table does not stop its own orphans from being leased
+    header_->lease_freed.notify(
+        *env_, 1);  // a full lease table does not stop its own orphans from being leased
     if ((header_->hints.load(std::memory_order_relaxed) & kUnresolved) != 0) recover();
   }
 
@@ -278,7 +283,8 @@ class queue_core_base {
       env_->heavy_fence();  // pairs with the light fence in begin_push()
       // Acquire: pairs with the release in after_push(): what it published is seen below.
       if (header_->busy.load(std::memory_order_acquire) != 0) {
-        const owner_tag producer = owner_tag::from_bits(header_->producer.load(std::memory_order_acquire));
+        const owner_tag producer =
+            owner_tag::from_bits(header_->producer.load(std::memory_order_acquire));
         if (producer && !env_->is_dead(producer)) return outcome::empty;
       }
     }
@@ -301,8 +307,8 @@ class queue_core_base {
   leases_type leases_;
   role<P, Env> producer_;
   role<P, Env> consumer_;
-  bool reserved_ = false;  // with one producer: a reservation is out
-  bool viewed_ = false;    // with one consumer: a view is out
+  bool reserved_ = false;                // with one producer: a reservation is out
+  bool viewed_ = false;                  // with one consumer: a view is out
   std::atomic<uint32_t> seen_epoch_{0};  // private: the death epoch this handle has looked into
 
  private:
@@ -337,8 +343,9 @@ class queue_core_base {
       header_->hints.fetch_and(~clear, std::memory_order_acq_rel);
       holder_survey<P, Env> survey(*env_, ring_.shape(), id_);
       const auto slots = ring_.repair(survey, leases_);
-      const auto entries = leases_.repair([&](owner_tag tag) { return survey.dead(tag); },
-                                          [&](uint64_t position) { return ring_.released(position); });
+      const auto entries =
+          leases_.repair([&](owner_tag tag) { return survey.dead(tag); },
+                         [&](uint64_t position) { return ring_.released(position); });
       if (slots.tombs != 0) count(header_->tombs_made, slots.tombs);
       const uint32_t orphaned = slots.orphaned + entries.orphaned;
       if (orphaned != 0) count(header_->redelivered, orphaned);

@@ -25,13 +25,26 @@ item make(uint64_t id) { return {id, ~id}; }
 constexpr deadline kNow = deadline::at_once();
 enum actors : uint32_t { kFiller, kVictim, kSecond, kSurvivor };
 
-enum class op { push, push_two, commit, abort, pop, pop_two, peek_release, peek_drop, lease_ack, lease_nack, close };
-constexpr op kAll[] = {op::push,       op::push_two,     op::commit,    op::abort,
-                       op::pop,        op::pop_two,      op::peek_release, op::peek_drop,
-                       op::lease_ack,  op::lease_nack,   op::close};
+enum class op {
+  push,
+  push_two,
+  commit,
+  abort,
+  pop,
+  pop_two,
+  peek_release,
+  peek_drop,
+  lease_ack,
+  lease_nack,
+  close
+};
+constexpr op kAll[] = {op::push,      op::push_two,   op::commit,       op::abort,
+                       op::pop,       op::pop_two,    op::peek_release, op::peek_drop,
+                       op::lease_ack, op::lease_nack, op::close};
 const char* name(op o) {
-  constexpr const char* kNames[] = {"push",         "push_two",  "commit",    "abort",      "pop",  "pop_two",
-                                    "peek_release", "peek_drop", "lease_ack", "lease_nack", "close"};
+  constexpr const char* kNames[] = {"push",      "push_two",   "commit",       "abort",
+                                    "pop",       "pop_two",    "peek_release", "peek_drop",
+                                    "lease_ack", "lease_nack", "close"};
   return kNames[static_cast<int>(o)];
 }
 

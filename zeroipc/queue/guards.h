@@ -139,8 +139,8 @@ class view : public internal::guard_base {
  private:
   friend class internal::pop_side<T, Policy>;
   using state = internal::queue_state<T, Policy>;
-  using ticket_type = typename internal::queue_core<hardware, internal::participant, T,
-                                                    Policy>::view_ticket;
+  using ticket_type =
+      typename internal::queue_core<hardware, internal::participant, T, Policy>::view_ticket;
   view(outcome why, state* s, const ticket_type& ticket)
       : guard_base(why), state_(s), ticket_(ticket) {}
 
@@ -179,8 +179,8 @@ class leased : public internal::guard_base {
  private:
   friend class internal::pop_side<T, Policy>;
   using state = internal::queue_state<T, Policy>;
-  using lease_type = typename internal::queue_core<hardware, internal::participant, T,
-                                                   Policy>::held_lease;
+  using lease_type =
+      typename internal::queue_core<hardware, internal::participant, T, Policy>::held_lease;
   leased(outcome why, std::shared_ptr<state> s, const lease_type& lease)
       : guard_base(why), state_(std::move(s)), lease_(lease) {}
 

@@ -29,22 +29,20 @@ queue_geometry lay_out(uint64_t capacity, uint64_t max_leases, const queue_eleme
   g.slots_offset = round_up(sizeof(queue_header<hardware>), unit);
   g.leases_offset = round_up(g.slots_offset + capacity * g.slot_stride, unit);
   g.bytes = g.leases_offset + max_leases * g.lease_stride;
-  g.checksum = fixed_hash(
-      {reinterpret_cast<const char*>(&g), offsetof(queue_geometry, checksum)});
+  g.checksum = fixed_hash({reinterpret_cast<const char*>(&g), offsetof(queue_geometry, checksum)});
   return g;
 }
 
 }  // namespace
 
 uint64_t default_leases(uint64_t capacity, const queue_element& element) {
-  const uint64_t affordable =
-      kDefaultLeaseBytes / lease_shape(element.size, element.align).stride;
+  const uint64_t affordable = kDefaultLeaseBytes / lease_shape(element.size, element.align).stride;
   return std::min({capacity, kDefaultLeases, std::max(kFewestLeases, affordable)});
 }
 
 absl::StatusOr<queue_geometry> make_queue_geometry(uint64_t capacity, uint64_t max_leases,
-                                                   const queue_element& element,
-                                                   uint64_t available, std::string_view what) {
+                                                   const queue_element& element, uint64_t available,
+                                                   std::string_view what) {
   if (capacity == 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(what, ": the capacity is 0; a queue holds at least 1 element"));
@@ -52,10 +50,10 @@ absl::StatusOr<queue_geometry> make_queue_geometry(uint64_t capacity, uint64_t m
   const uint64_t stride = slot_shape(element.size, element.align, element.bare).stride;
   // By division, so that no capacity is large enough to wrap around into a small one.
   if (capacity > available / stride) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        what, ": ", capacity, " elements of ", element.size, " bytes take ", stride,
-        " bytes each; the segment has ", available, " bytes in all, room for fewer than ",
-        available / stride + 1));
+    return absl::ResourceExhaustedError(
+        absl::StrCat(what, ": ", capacity, " elements of ", element.size, " bytes take ", stride,
+                     " bytes each; the segment has ", available,
+                     " bytes in all, room for fewer than ", available / stride + 1));
   }
   if (capacity > kMaxQueueCapacity) {
     return absl::InvalidArgumentError(absl::StrCat(what, ": the capacity is ", capacity,
@@ -78,8 +76,8 @@ absl::StatusOr<queue_geometry> make_queue_geometry(uint64_t capacity, uint64_t m
 absl::Status check_queue_geometry(const queue_geometry& found, const queue_element& element,
                                   uint64_t bytes, std::string_view what) {
   const auto differs = [&](std::string_view field, uint64_t expected, uint64_t actual) {
-    return absl::DataLossError(absl::StrCat(what, ": its header is corrupt: ", field, " is ", actual,
-                                            ", expected ", expected));
+    return absl::DataLossError(absl::StrCat(what, ": its header is corrupt: ", field, " is ",
+                                            actual, ", expected ", expected));
   };
   if (bytes < sizeof(queue_header<hardware>)) {
     return differs("size", sizeof(queue_header<hardware>), bytes);
@@ -102,7 +100,8 @@ absl::Status check_queue_geometry(const queue_geometry& found, const queue_eleme
   if (found.element_align != g.element_align) {
     return differs("element alignment", g.element_align, found.element_align);
   }
-  if (found.slot_stride != g.slot_stride) return differs("slot stride", g.slot_stride, found.slot_stride);
+  if (found.slot_stride != g.slot_stride)
+    return differs("slot stride", g.slot_stride, found.slot_stride);
   if (found.lease_stride != g.lease_stride) {
     return differs("lease stride", g.lease_stride, found.lease_stride);
   }

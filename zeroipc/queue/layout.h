@@ -88,10 +88,11 @@ inline constexpr uint32_t kQueueMagic = 0x5a51'0001;  // "ZQ", format 1
 
 // Bits of queue_header::hints.
 enum queue_hint : uint32_t {
-  kOrphans = 1,     // there may be orphaned items: consumers look for them first
-  kUnresolved = 2,  // recovery met a claim it could not judge: whoever ends an operation runs it again
-  kAgain = 4,       // recovery was asked for while it ran: its runner runs it once more
-  kClosing = 8,     // close() was called; never taken back
+  kOrphans = 1,  // there may be orphaned items: consumers look for them first
+  kUnresolved =
+      2,         // recovery met a claim it could not judge: whoever ends an operation runs it again
+  kAgain = 4,    // recovery was asked for while it ran: its runner runs it once more
+  kClosing = 8,  // close() was called; never taken back
 };
 
 template <typename P>
@@ -149,8 +150,8 @@ uint64_t default_leases(uint64_t capacity, const queue_element& element);
 // Lays a queue out. InvalidArgument for a capacity of 0 or beyond 2^31, ResourceExhausted if it could never fit into
 // `available` bytes; both name what was asked for and what there is. `what` names segment and queue.
 absl::StatusOr<queue_geometry> make_queue_geometry(uint64_t capacity, uint64_t max_leases,
-                                                   const queue_element& element,
-                                                   uint64_t available, std::string_view what);
+                                                   const queue_element& element, uint64_t available,
+                                                   std::string_view what);
 
 // Checks what stands in `found`, a structure of `bytes` bytes, against the opener's element type. DataLoss if a field
 // contradicts the others; the message names both values.

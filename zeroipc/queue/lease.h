@@ -64,7 +64,9 @@ class lease_table {
   }
 
   uint64_t count() const { return count_; }
-  T* value(uint64_t i) const { return reinterpret_cast<T*>(base_ + i * kShape.stride + kShape.payload); }
+  T* value(uint64_t i) const {
+    return reinterpret_cast<T*>(base_ + i * kShape.stride + kShape.payload);
+  }
   std::byte* payload(uint64_t i) const { return base_ + i * kShape.stride + kShape.payload; }
   // Relaxed: the caller owns the entry.
   uint32_t deliveries(uint64_t i) const { return at(i).deliveries.load(std::memory_order_relaxed); }
@@ -76,7 +78,8 @@ class lease_table {
     uint64_t i = cursor_.load(std::memory_order_relaxed);
     for (uint64_t n = 0; n < count_; ++n, ++i) {
       if (i >= count_) i = 0;
-      uint64_t word = at(i).word.load(std::memory_order_relaxed);  // relaxed: the CAS below looks again
+      uint64_t word =
+          at(i).word.load(std::memory_order_relaxed);  // relaxed: the CAS below looks again
       while (state(word) == lease_state::free) {
         const uint64_t mine = next(word, lease_state::filling, env_->self());
         // Acquire: pairs with the release in pass_on() of the last owner, who is done with the payload.
@@ -104,7 +107,8 @@ class lease_table {
   // orphan -> leased by this process. Answers empty if there is none.
   outcome take_orphan(held& h) {
     for (uint64_t i = 0; i < count_; ++i) {
-      uint64_t word = at(i).word.load(std::memory_order_relaxed);  // relaxed: the CAS below looks again
+      uint64_t word =
+          at(i).word.load(std::memory_order_relaxed);  // relaxed: the CAS below looks again
       while (state(word) == lease_state::orphan) {
         const uint64_t mine = next(word, lease_state::leased, env_->self());
         // Acquire: pairs with the release that made it an orphan, and so with the filling before that.
@@ -167,9 +171,9 @@ class lease_table {
         repaired = next(word, lease_state::orphan, owner_tag());
       }
       // Release: whoever takes the entry next sees what the dead owner wrote, which this thread has acquired.
-      if (repaired != word && at(i).word.compare_exchange_strong(word, repaired,
-                                                                 std::memory_order_acq_rel,
-                                                                 std::memory_order_acquire)) {
+      if (repaired != word &&
+          at(i).word.compare_exchange_strong(word, repaired, std::memory_order_acq_rel,
+                                             std::memory_order_acquire)) {
         word = repaired;
         ++result.changed;
         if (state(word) == lease_state::orphan) ++result.orphaned;
@@ -183,7 +187,9 @@ class lease_table {
   using entry = lease_entry<P>;
 
   static lease_state state(uint64_t word) { return static_cast<lease_state>(word >> 56); }
-  static owner_tag owner(uint64_t word) { return owner_tag::from_bits(static_cast<uint32_t>(word)); }
+  static owner_tag owner(uint64_t word) {
+    return owner_tag::from_bits(static_cast<uint32_t>(word));
+  }
   static uint64_t next(uint64_t word, lease_state s, owner_tag owner) {
     const uint64_t turn = ((word >> 32) + 1) & 0xff'ffff;
     return static_cast<uint64_t>(s) << 56 | turn << 32 | owner.bits();

@@ -50,7 +50,7 @@ namespace internal {
 
 template <typename T>
 concept queue_policy = std::same_as<T, mpmc> || std::same_as<T, mpsc> || std::same_as<T, spmc> ||
-                       std::same_as<T, spsc>;
+    std::same_as<T, spsc>;
 
 }  // namespace internal
 }  // namespace zeroipc

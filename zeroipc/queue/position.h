@@ -61,10 +61,12 @@ class ring_shape {
 
 // What has become of a slot's position. All bits zero is what a fresh slot needs to say: lap 0, empty.
 enum class slot_phase : uint64_t {
-  empty = 0,   // for the pusher that claims the position; its, once `tail` is past it
-  full = 1,    // for the popper that claims the position; its, once `head` is past it
-  tomb = 2,    // nothing will come here: a reservation was aborted, or its holder died. Poppers step over it
-  orphan = 3,  // `head` is past it, but the item was put back, or its popper died: for whoever takes it
+  empty = 0,  // for the pusher that claims the position; its, once `tail` is past it
+  full = 1,   // for the popper that claims the position; its, once `head` is past it
+  tomb =
+      2,  // nothing will come here: a reservation was aborted, or its holder died. Poppers step over it
+  orphan =
+      3,  // `head` is past it, but the item was put back, or its popper died: for whoever takes it
 };
 
 namespace seq {

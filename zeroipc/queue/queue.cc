@@ -14,8 +14,8 @@ absl::StatusOr<opened_queue> open_queue(const memory& mem, std::string_view name
                                         const queue_options& options) {
   const std::string what = absl::StrCat("segment ", mem.name(), ": queue \"", name, "\"");
   if (mem.read_only()) {
-    return absl::PermissionDeniedError(
-        absl::StrCat(what, ": the segment is open read-only, and a queue's every operation writes"));
+    return absl::PermissionDeniedError(absl::StrCat(
+        what, ": the segment is open read-only, and a queue's every operation writes"));
   }
   const uint64_t align = std::max<uint64_t>(element.align, kApart);
   bool created = false;
@@ -30,7 +30,8 @@ absl::StatusOr<opened_queue> open_queue(const memory& mem, std::string_view name
       auto* header = static_cast<queue_header<hardware>*>(data);
       header->geometry = *wanted;
       // Nobody has died in this queue yet. Relaxed: the name is published after.
-      header->recovered_epoch.store(mem.attachment()->self->death_epoch(), std::memory_order_relaxed);
+      header->recovered_epoch.store(mem.attachment()->self->death_epoch(),
+                                    std::memory_order_relaxed);
     };
     if (mode == open_mode::create) {
       held = create_structure(mem, name, type, wanted->bytes, align, init);
@@ -52,12 +53,13 @@ absl::StatusOr<opened_queue> open_queue(const memory& mem, std::string_view name
   if (!sound.ok()) return sound;
   if (mode == open_mode::open_or_create && !created) {
     if (found.capacity != capacity) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(what, ": it exists with capacity ", found.capacity, ", asked for ", capacity));
+      return absl::FailedPreconditionError(absl::StrCat(what, ": it exists with capacity ",
+                                                        found.capacity, ", asked for ", capacity));
     }
     if (options.max_leases != 0 && found.max_leases != options.max_leases) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          what, ": it exists with max_leases ", found.max_leases, ", asked for ", options.max_leases));
+      return absl::FailedPreconditionError(absl::StrCat(what, ": it exists with max_leases ",
+                                                        found.max_leases, ", asked for ",
+                                                        options.max_leases));
     }
   }
   return opened_queue{*std::move(held), found};

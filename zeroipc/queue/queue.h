@@ -63,7 +63,8 @@ class queue : public internal::push_side<T, Policy>, public internal::pop_side<T
   using policy = Policy;
 
   // Opens the queue, or creates it; one that exists with another capacity is an error. Throws zeroipc::error.
-  queue(const memory& mem, std::string_view name, size_t capacity, const queue_options& options = {})
+  queue(const memory& mem, std::string_view name, size_t capacity,
+        const queue_options& options = {})
       : queue(internal::value_or_raise(open_or_create(mem, name, capacity, options))) {}
   // Opens a queue that exists. Throws zeroipc::error.
   queue(const memory& mem, std::string_view name)

@@ -64,7 +64,8 @@ void pin(int core) {
 // An object in memory that forked processes share.
 template <typename T, typename... Args>
 T* share(Args&&... args) {
-  void* place = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* place =
+      ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (place == MAP_FAILED) std::abort();
   return new (place) T(std::forward<Args>(args)...);
 }
@@ -288,7 +289,8 @@ struct ck {
   }
   bool try_pop(T& v) {
     void* p;
-    const bool got = kMany ? ck_ring_dequeue_mpmc(&ring, buffer, &p) : ck_ring_dequeue_spsc(&ring, buffer, &p);
+    const bool got =
+        kMany ? ck_ring_dequeue_mpmc(&ring, buffer, &p) : ck_ring_dequeue_spsc(&ring, buffer, &p);
     if (got) std::memcpy(&v, &p, sizeof p);
     return got;
   }
@@ -503,7 +505,8 @@ void tables() {
 #ifdef ZEROIPC_PEER_BOOST
   one_to_one.push_back({"boost lockfree spsc_queue", transferring<T, boost_spsc<T>>(), {}, {}});
   many.push_back({"boost lockfree queue", transferring<T, boost_queue<T>>(), {}, {}});
-  many.push_back({"boost interprocess message_queue", transferring<T, boost_message_queue<T>>(), {}, {}});
+  many.push_back(
+      {"boost interprocess message_queue", transferring<T, boost_message_queue<T>>(), {}, {}});
 #endif
 #ifdef ZEROIPC_PEER_CONCURRENTQUEUE
   many.push_back({"moodycamel (threads, unbounded)", transferring<T, moody<T>>(true), {}, {}});
@@ -532,9 +535,11 @@ std::function<double()> tripping() {
 }
 
 int run() {
-  std::printf("bytes a slot beyond the element: 8 (mpmc, mpsc, spmc), 0 (spsc); here for 8 B: %llu, 64 B: %llu\n",
-              static_cast<unsigned long long>(internal::slot_shape(8, 8, false).stride - 8),
-              static_cast<unsigned long long>(internal::slot_shape(64, 8, false).stride - 64));
+  std::printf(
+      "bytes a slot beyond the element: 8 (mpmc, mpsc, spmc), 0 (spsc); here for 8 B: %llu, 64 B: "
+      "%llu\n",
+      static_cast<unsigned long long>(internal::slot_shape(8, 8, false).stride - 8),
+      static_cast<unsigned long long>(internal::slot_shape(64, 8, false).stride - 64));
   tables<8>();
   tables<64>();
   using T = payload<8>;
@@ -545,9 +550,13 @@ int run() {
          {"plain Vyukov", tripping<T, vyukov<T>>(), {}, {}}});
   table("blocking wake, one way, two processes, no spinning", false,
         {{"zeroipc spsc",
-          [a = share<ours<T, spsc>>(), b = share<ours<T, spsc>>()] { return wake(*a, *b); }, {}, {}},
+          [a = share<ours<T, spsc>>(), b = share<ours<T, spsc>>()] { return wake(*a, *b); },
+          {},
+          {}},
          {"zeroipc mpmc",
-          [a = share<ours<T, mpmc>>(), b = share<ours<T, mpmc>>()] { return wake(*a, *b); }, {}, {}},
+          [a = share<ours<T, mpmc>>(), b = share<ours<T, mpmc>>()] { return wake(*a, *b); },
+          {},
+          {}},
          {"raw futex", raw_wake, {}, {}}});
   return 0;
 }
@@ -557,7 +566,8 @@ int run() {
 
 int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
-    if (std::strncmp(argv[i], "--items=", 8) == 0) zeroipc::items = std::strtoull(argv[i] + 8, nullptr, 10);
+    if (std::strncmp(argv[i], "--items=", 8) == 0)
+      zeroipc::items = std::strtoull(argv[i] + 8, nullptr, 10);
     if (std::strncmp(argv[i], "--rounds=", 9) == 0) zeroipc::rounds = std::atoi(argv[i] + 9);
     if (std::strncmp(argv[i], "--filter=", 9) == 0) zeroipc::filter = argv[i] + 9;
   }

@@ -74,12 +74,18 @@ TYPED_TEST(HostileQueue, NoScribbleMakesAnOperationCrashOrHang) {
       const uint64_t n = q.geometry().bytes / 8;
       const auto evil = [&]() -> uint64_t {
         switch (random() % 6) {
-          case 0: return random();
-          case 1: return random() % 64;
-          case 2: return ~uint64_t{0} - random() % 4;
-          case 3: return uint64_t{1} << (random() % 64);
-          case 4: return (random() % 4) << 56 | random() % 2 << 12 | random() % 4;
-          default: return (random() % 8) << 8 | random() % 8;
+          case 0:
+            return random();
+          case 1:
+            return random() % 64;
+          case 2:
+            return ~uint64_t{0} - random() % 4;
+          case 3:
+            return uint64_t{1} << (random() % 64);
+          case 4:
+            return (random() % 4) << 56 | random() % 2 << 12 | random() % 4;
+          default:
+            return (random() % 8) << 8 | random() % 8;
         }
       };
       if (round % 2 == 0) {
@@ -108,7 +114,8 @@ TEST(HostileHeader, OpeningChecksEveryFieldAndNamesBothSides) {
   memory mem(segment.name(), 1 << 20);
   queue<item> q(mem, "victim", 10);
   // The header, by way of a second handle on the same structure.
-  auto held = open_structure(mem, "victim", structure_type::of<item>(kind::queue, mpmc::variant, "mpmc"));
+  auto held =
+      open_structure(mem, "victim", structure_type::of<item>(kind::queue, mpmc::variant, "mpmc"));
   ASSERT_TRUE(held.ok());
   auto& geometry = *static_cast<queue_geometry*>(held->data());
   const queue_geometry good = geometry;
@@ -122,8 +129,7 @@ TEST(HostileHeader, OpeningChecksEveryFieldAndNamesBothSides) {
       if (!opened.ok()) {
         EXPECT_EQ(opened.status().code(), absl::StatusCode::kDataLoss) << opened.status();
         EXPECT_NE(opened.status().message().find("victim"), std::string::npos);
-        EXPECT_NE(opened.status().message().find("expected"), std::string::npos)
-            << opened.status();
+        EXPECT_NE(opened.status().message().find("expected"), std::string::npos) << opened.status();
       }
       geometry = good;
     }

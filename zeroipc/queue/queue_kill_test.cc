@@ -47,12 +47,13 @@ struct payload {
 struct books {
   struct alignas(64) producer {
     std::atomic<uint64_t> tried{0};
-    std::atomic<uint64_t> acknowledged{0};  // the last one; those before it that are missing here are in `unsure`
+    std::atomic<uint64_t> acknowledged{
+        0};  // the last one; those before it that are missing here are in `unsure`
   } producers[kProducers];
   struct alignas(64) consumer {
-    payload cell;                       // what pop() writes to
-    std::atomic<uint64_t> noted{0};     // leaser: about to be counted, and not acknowledged yet
-    std::atomic<uint32_t> popping{0};   // popper: cell not counted yet
+    payload cell;                      // what pop() writes to
+    std::atomic<uint64_t> noted{0};    // leaser: about to be counted, and not acknowledged yet
+    std::atomic<uint32_t> popping{0};  // popper: cell not counted yet
   } consumers[kConsumers];
   std::atomic<uint32_t> n_unsure{0}, n_gone{0}, n_again{0}, torn{0};
   uint64_t unsure[kMostKills];  // tried by a producer that was killed before the answer
@@ -224,7 +225,8 @@ TYPED_TEST(KilledAtRandom, PoppersAloneLoseNothingButWhatTheyHadInHand) {
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   for (int i = 1; i < argc; ++i) {
-    if (std::strncmp(argv[i], "--seconds=", 10) == 0) zeroipc::run_seconds = std::atoi(argv[i] + 10);
+    if (std::strncmp(argv[i], "--seconds=", 10) == 0)
+      zeroipc::run_seconds = std::atoi(argv[i] + 10);
   }
   return RUN_ALL_TESTS();
 }

@@ -410,7 +410,8 @@ TEST(Queue, ErrorsNameWhatWasExpectedAndWhatWasFound) {
   };
   using S = absl::StatusCode;
   says(queue<int>::open_or_create(mem, "tasks", 20), S::kFailedPrecondition, {"tasks", "10", "20"});
-  says(queue<int>::open_or_create(mem, "tasks", 10, {.max_leases = 3}), S::kFailedPrecondition, {"3"});
+  says(queue<int>::open_or_create(mem, "tasks", 10, {.max_leases = 3}), S::kFailedPrecondition,
+       {"3"});
   says(queue<int>::create(mem, "tasks", 10), S::kAlreadyExists, {"tasks"});
   says(queue<int>::open(mem, "nothing"), S::kNotFound, {"nothing"});
   says(queue<double>::open(mem, "tasks"), S::kFailedPrecondition, {"int", "double"});
@@ -462,7 +463,9 @@ TEST(Queue, AbortedReservationsAreSteppedOver) {
     int x;
     EXPECT_EQ(q.try_pop(x), outcome::empty);
   }
-  for (int i = 0; i < 3; ++i) { auto dropped = q.reserve(); }
+  for (int i = 0; i < 3; ++i) {
+    auto dropped = q.reserve();
+  }
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(q.try_push(i)) << "tombs at the head take up no room";
   EXPECT_EQ(q.stats().tombstones, 13u);
   EXPECT_EQ(q.stats().pushed, 8u);

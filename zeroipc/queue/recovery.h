@@ -38,9 +38,8 @@ typename seq_ring<P, Env, T, Policy>::repair_result seq_ring<P, Env, T, Policy>:
     const bool pushing = phase == slot_phase::empty;
     if (pushing ? !kManyPush : !kManyPop) continue;  // a role's holder claims nothing
     // Acquire: pairs with the CAS that claimed, and so with the announcement before it.
-    const uint64_t counter = pushing
-                                 ? header_->tail.load(std::memory_order_acquire) & ~kClosedBit
-                                 : header_->head.load(std::memory_order_acquire);
+    const uint64_t counter = pushing ? header_->tail.load(std::memory_order_acquire) & ~kClosedBit
+                                     : header_->head.load(std::memory_order_acquire);
     if (counter <= p) continue;
     switch (survey.find(pushing ? claim_kind::push : claim_kind::pop, p)) {
       case claim_holder::held:

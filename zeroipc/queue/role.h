@@ -21,7 +21,8 @@ class role {
   using word_type = typename P::template atomic<uint32_t>;
 
   bool held(const Env& env) const {
-    const uint32_t mine = mine_.load(std::memory_order_relaxed);  // relaxed: private, and a process' own
+    const uint32_t mine =
+        mine_.load(std::memory_order_relaxed);  // relaxed: private, and a process' own
     return mine != 0 && mine == env.tag().bits();
   }
 
@@ -31,7 +32,8 @@ class role {
     if (me == 0) return outcome::exhausted;
     // Acquire: pairs with the release in give_up(): the counter is where the last holder left it.
     uint32_t seen = word.load(std::memory_order_acquire);
-    if (seen != 0 && (seen == me || !env.is_dead(owner_tag::from_bits(seen)))) return outcome::taken;
+    if (seen != 0 && (seen == me || !env.is_dead(owner_tag::from_bits(seen))))
+      return outcome::taken;
     if (!word.compare_exchange_strong(seen, me, std::memory_order_acq_rel,
                                       std::memory_order_relaxed)) {
       return outcome::taken;

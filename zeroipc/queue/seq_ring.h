@@ -83,8 +83,8 @@ class seq_ring {
     for (uint64_t i = 0; i < n; ++i, p = shape_.next(p)) {
       P::copy_in(payload(shape_.index(p)), values + i, sizeof(T));
       // Release: pairs with the acquire in claim_pop(). Each as soon as it is there, for the consumer that waits for it.
-      word(shape_.index(p)).store(seq::make(shape_.lap(p), slot_phase::full),
-                                  std::memory_order_release);
+      word(shape_.index(p))
+          .store(seq::make(shape_.lap(p), slot_phase::full), std::memory_order_release);
     }
     if constexpr (kManyPush) {
       t.claim->clear();
@@ -150,8 +150,8 @@ class seq_ring {
     uint64_t p = t.position;
     for (uint64_t i = 0; i < n; ++i, p = shape_.next(p)) {
       P::copy_out(values + i, payload(shape_.index(p)), sizeof(T));
-      word(shape_.index(p)).store(seq::make(shape_.lap(p) + 1, slot_phase::empty),
-                                  std::memory_order_release);
+      word(shape_.index(p))
+          .store(seq::make(shape_.lap(p) + 1, slot_phase::empty), std::memory_order_release);
     }
     if constexpr (kManyPop) {
       t.claim->clear();
@@ -218,8 +218,9 @@ class seq_ring {
   // --- looking, without claiming ---
 
   bool looks_poppable() const {
-    const uint64_t h = header_->head.load(std::memory_order_relaxed);  // relaxed: a look, not a claim
-    if (!shape_.valid(h)) return true;                                 // let pop() say corrupt
+    const uint64_t h =
+        header_->head.load(std::memory_order_relaxed);  // relaxed: a look, not a claim
+    if (!shape_.valid(h)) return true;                  // let pop() say corrupt
     const uint64_t w = word(shape_.index(h)).load(std::memory_order_acquire);
     return seq::ahead(w, shape_.lap(h)) == 0 && seq::phase(w) != slot_phase::empty;
   }
@@ -327,7 +328,9 @@ class seq_ring {
   // A failed attempt means that somebody else's succeeded, so nobody gets here unless a scribbler keeps the words moving.
   static constexpr uint32_t kRetries = 1 << 24;
 
-  word_type& word(uint64_t i) const { return *reinterpret_cast<word_type*>(slots_ + i * kShape.stride); }
+  word_type& word(uint64_t i) const {
+    return *reinterpret_cast<word_type*>(slots_ + i * kShape.stride);
+  }
   std::byte* payload(uint64_t i) const { return slots_ + i * kShape.stride + kShape.payload; }
 
   // How many slots from `p` on are in `phase` for their lap, up to `want`.
@@ -347,7 +350,8 @@ class seq_ring {
   [[gnu::noinline]] outcome claim_push_apart(uint64_t want, ticket& t, uint64_t& n) {
     return claim_push(want, t, n);
   }
-  [[gnu::noinline]] outcome claim_pop_apart(uint64_t want, ticket& t, uint64_t& n, uint64_t& passed) {
+  [[gnu::noinline]] outcome claim_pop_apart(uint64_t want, ticket& t, uint64_t& n,
+                                            uint64_t& passed) {
     return claim_pop(want, t, n, passed);
   }
   outcome take_orphan(ticket& t);

@@ -19,7 +19,8 @@
 namespace zeroipc::internal {
 
 template <typename P, typename Env, typename T, typename Policy>
-[[gnu::always_inline]] inline outcome seq_ring<P, Env, T, Policy>::claim_push(uint64_t want, ticket& t,
+[[gnu::always_inline]] inline outcome seq_ring<P, Env, T, Policy>::claim_push(uint64_t want,
+                                                                              ticket& t,
                                                                               uint64_t& n) {
   if constexpr (!kManyPush) {
     const uint64_t p = header_->tail.load(std::memory_order_relaxed);  // relaxed: ours alone
@@ -34,7 +35,8 @@ template <typename P, typename Env, typename T, typename Policy>
     return outcome::ok;
   } else {
     thread_record<P>* record = env_->record();
-    if (record == nullptr) [[unlikely]] return outcome::exhausted;
+    if (record == nullptr) [[unlikely]]
+      return outcome::exhausted;
     claim_word<P>& claim = record->claims[0];
     // Relaxed: the slot's word is acquired, and the CAS fails if this was not the newest.
     uint64_t p = header_->tail.load(std::memory_order_relaxed);
@@ -43,7 +45,8 @@ template <typename P, typename Env, typename T, typename Policy>
         claim.clear();
         return outcome::closed;
       }
-      if (!shape_.valid(p)) [[unlikely]] break;
+      if (!shape_.valid(p)) [[unlikely]]
+        break;
       n = run(p, slot_phase::empty, want);
       if (n != 0) [[likely]] {
         claim.announce(claim_kind::push, id_, p, static_cast<uint32_t>(n));
@@ -72,8 +75,8 @@ template <typename P, typename Env, typename T, typename Policy>
 }
 
 template <typename P, typename Env, typename T, typename Policy>
-[[gnu::always_inline]] inline outcome seq_ring<P, Env, T, Policy>::claim_pop(uint64_t want, ticket& t,
-                                                                             uint64_t& n,
+[[gnu::always_inline]] inline outcome seq_ring<P, Env, T, Policy>::claim_pop(uint64_t want,
+                                                                             ticket& t, uint64_t& n,
                                                                              uint64_t& passed) {
   if constexpr (!kManyPop) {
     uint64_t h = header_->head.load(std::memory_order_relaxed);  // relaxed: ours alone
@@ -97,11 +100,13 @@ template <typename P, typename Env, typename T, typename Policy>
     return outcome::corrupt;
   } else {
     thread_record<P>* record = env_->record();
-    if (record == nullptr) [[unlikely]] return outcome::exhausted;
+    if (record == nullptr) [[unlikely]]
+      return outcome::exhausted;
     claim_word<P>& claim = record->claims[0];
     uint64_t h = header_->head.load(std::memory_order_relaxed);  // relaxed: as in claim_push()
     for (uint32_t tries = 0; tries < kRetries; ++tries) {
-      if (!shape_.valid(h)) [[unlikely]] break;
+      if (!shape_.valid(h)) [[unlikely]]
+        break;
       n = run(h, slot_phase::full, want);
       if (n != 0) [[likely]] {
         claim.announce(claim_kind::pop, id_, h, static_cast<uint32_t>(n));

@@ -142,7 +142,8 @@ class spsc_ring {
   void repair_consumer(const lease_table<P, Env, T>& leases) {
     uint64_t h = header_->head.load(std::memory_order_acquire);
     const uint64_t t = header_->tail.load(std::memory_order_acquire);
-    for (uint64_t n = 0; n < shape_.capacity() && h != t && leases.holds(h); ++n) h = shape_.next(h);
+    for (uint64_t n = 0; n < shape_.capacity() && h != t && leases.holds(h); ++n)
+      h = shape_.next(h);
     header_->head.store(h, std::memory_order_release);
     head_ = h;
     stock_ = 0;
