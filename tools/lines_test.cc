@@ -159,7 +159,7 @@ TEST_F(Lines, OfAReceiverWhoseReaderHasGoneGoToAnother) {
 
 // Receivers die every few milliseconds. Nothing may be lost; what a victim wrote and had not acknowledged comes twice.
 TEST_F(Lines, SurviveAHailOfKilledReceivers) {
-  const std::string input = numbered(0, 100'000);
+  const std::string input = numbered(0, 1'000'000);
   tool_run sender = send(input, {"--capacity", "64", "--batch", "20"});
   std::mt19937_64 random(7);
   std::vector<tool_run> all;
