@@ -91,7 +91,8 @@ TEST(watcher, announces_a_killed_process_soon) {
     ASSERT_TRUE(
         eventually([&] { return state_of_slot(mem, one.tag(0).slot()) == slot_state::dead; }));
   }
-  EXPECT_EQ(header_of(mem).deaths, 60u);
+  // The counter follows the state.
+  EXPECT_TRUE(eventually([&] { return header_of(mem).deaths == 60; })) << header_of(mem).deaths;
   std::sort(took_us.begin(), took_us.end());
   std::printf("[          ] kill to death epoch: p50 %.0f us, p90 %.0f us, max %.0f us\n",
               took_us[30], took_us[54], took_us[59]);
@@ -264,17 +265,16 @@ TEST(watcher, wakes_up_for_nothing_while_nobody_comes_or_goes) {
     for (size_t i = 0; i < four.size(); ++i) sum += switches(four[i].pid());
     return sum;
   };
-  // Until the joining of the last one has gone round.
-  long before = all();
-  ASSERT_GT(before, 0);
-  ASSERT_TRUE(eventually([&] {
-    const long now = all();
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    return std::exchange(before, now) == now;
-  }));
-  // The second that is measured; nothing has to happen in it for the test to be right.
-  std::this_thread::sleep_for(std::chrono::seconds(1));
-  EXPECT_LE(all() - before, 2);
+  // The joining of the last one goes round for a while, on a loaded machine for a long one. After that there is a second
+  // without wake-ups; to a watcher that polls it never comes.
+  long during = 0;
+  EXPECT_TRUE(eventually([&] {
+    const long before = all();
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    during = all() - before;
+    return before > 0 && during <= 2;
+  })) << during
+      << " wake-ups in the last second";
 }
 
 TEST(watcher, a_forked_child_is_watched_once_it_sleeps_or_claims) {
