@@ -172,6 +172,63 @@ TEST_F(HeapTest, ARandomHistoryMatchesAModel) {
   EXPECT_EQ(stats(mem_).used, 0u);
 }
 
+TEST_F(HeapTest, AnOperationThatIsRolledBackLeavesNoTrace) {
+  // Every word of the heap's head and of every block's header is as it was, but for what pages are
+  // known to hold.
+  std::mt19937 random(17);
+  std::vector<uint64_t> live;
+  const auto words = [&] {
+    std::vector<uint64_t> all;
+    const heap_block& head = control_of(a_).heap;
+    for (const shared_word* w :
+         {&head.top, &head.last_units, &head.free_units, &head.blocks, &head.first_level}) {
+      all.push_back(w->load());
+    }
+    for (const shared_word& w : head.second_level) all.push_back(w.load());
+    for (const auto& row : head.lists) {
+      for (const shared_word& w : row) all.push_back(w.load());
+    }
+    absl::StatusOr<control_session> session = control_session::enter(a_);
+    EXPECT_TRUE(heap(a_)
+                    .walk([&](const heap::block_view& b) {
+                      const auto& h =
+                          *reinterpret_cast<block_header*>(a_.base + b.payload(a_.geometry) - 64);
+                      all.push_back(h.tag.load());
+                      all.push_back(h.prev_units.load());
+                      if (!b.free) return;
+                      all.push_back(h.next_free.load());
+                      all.push_back(h.prev_free.load());
+                    })
+                    .ok());
+    return all;
+  };
+  for (int i = 0; i < 3000; ++i) {
+    const bool allocating = live.empty() || random() % 100 < (live.size() < 150 ? 70 : 30);
+    const uint64_t bytes = random() % 20 == 0 ? random() % 300'000 : random() % 3000;
+    const uint64_t align = 64u << (random() % 3 == 0 ? random() % 7 : 0);
+    const size_t victim = live.empty() ? 0 : random() % live.size();
+    const std::vector<uint64_t> before = words();
+    {
+      absl::StatusOr<control_session> session = control_session::enter(a_);
+      transaction tx(a_.base, a_.geometry);
+      heap h(a_);
+      if (allocating) {
+        h.allocate(tx, bytes, align).IgnoreError();
+      } else {
+        ASSERT_TRUE(h.free(tx, live[victim]).ok());
+      }
+    }
+    ASSERT_EQ(words(), before) << "operation " << i << (allocating ? ": allocate" : ": free");
+    if (allocating) {
+      const absl::StatusOr<uint64_t> offset = Allocate(bytes, align);
+      if (offset.ok()) live.push_back(*offset);
+    } else {
+      ASSERT_TRUE(Free(live[victim]).ok());
+      live.erase(live.begin() + static_cast<long>(victim));
+    }
+  }
+}
+
 TEST_F(HeapTest, AllocationTakenBackLeavesZeroes) {
   // The initializer of a creation that fails has written to memory above the high-water mark.
   uint64_t offset;

@@ -49,7 +49,10 @@ class KillTest : public ::testing::Test {
     for (int i = 0; i < 10; ++i) {
       EXPECT_TRUE(create(mem_, "n" + std::to_string(i), 700 + 100 * i, 64).ok());
     }
+    // And removed structures that are still held, on both sides of one that is not any more.
+    for (const char* name : {"n1", "n3", "n7"}) kept_.push_back(*open_structure(mem_, name, kRaw));
     for (int i = 1; i < 10; i += 2) EXPECT_TRUE(remove(mem_, "n" + std::to_string(i)).ok());
+    kept_.erase(kept_.begin() + 1);
   }
 
   std::span<const std::byte> bytes() const {
@@ -162,6 +165,7 @@ class KillTest : public ::testing::Test {
   }
 
   memory mem_;
+  std::vector<structure> kept_;
   bool removing_ = false;
 };
 
@@ -193,7 +197,7 @@ TEST_F(KillTest, RemoveWhatOneHolds) {
 TEST_F(KillTest, OpenOrCreate) {
   Sweep(
       [&] {
-        open_or_create_structure(mem_, "x", kRaw, 700, 64, [](void* p) {
+        open_or_create_structure(mem_, "x", kRaw, 20'000, 64, [](void* p) {
           std::memset(p, 7, 256);
         }).IgnoreError();
       },
