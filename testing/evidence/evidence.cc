@@ -11,7 +11,7 @@ namespace zeroipc::testing {
 namespace {
 
 // For text of our own: structures, figures and remarks.
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -56,19 +56,20 @@ evidence::evidence(std::string_view structure, instrument which)
 
 evidence::~evidence() {
   if (::testing::Test::HasFailure()) return;
-  std::string line = absl::StrCat("{\"structure\": ", quoted(structure_),
-                                  ", \"instrument\": ", quoted(name_of(which_)),
-                                  ", \"target\": ", quoted(environment("TEST_TARGET")),
-                                  ", \"full\": ", full_run() ? "true" : "false", ", \"figures\": {");
+  std::string line =
+      absl::StrCat("{\"structure\": ", json_string(structure_),
+                   ", \"instrument\": ", json_string(name_of(which_)),
+                   ", \"target\": ", json_string(environment("TEST_TARGET")),
+                   ", \"full\": ", full_run() ? "true" : "false", ", \"figures\": {");
   std::string_view separator;
   for (const auto& [name, value] : figures_) {
-    absl::StrAppend(&line, separator, quoted(name), ": ", value);
+    absl::StrAppend(&line, separator, json_string(name), ": ", value);
     separator = ", ";
   }
   line += "}, \"unproven\": [";
   separator = "";
   for (const std::string& what : unproven_) {
-    absl::StrAppend(&line, separator, quoted(what));
+    absl::StrAppend(&line, separator, json_string(what));
     separator = ", ";
   }
   line += "]}";

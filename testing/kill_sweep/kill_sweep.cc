@@ -1,8 +1,11 @@
 #include "testing/kill_sweep/kill_sweep.h"
 
+#include <elf.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,10 +77,30 @@ class traced_child {
   bool stopped() const { return stopped_; }
   bool returned() const { return returned_->load(); }
 
+  // Whether the next step is a system call.
+  bool at_system_call() const {
+    user_regs_struct registers;
+    iovec buffer{&registers, sizeof registers};
+    if (::ptrace(PTRACE_GETREGSET, pid_, NT_PRSTATUS, &buffer) != 0) return true;
+#if defined(__x86_64__)
+    constexpr long kMask = 0xffff, kSyscall = 0x050f;
+    const auto pc = registers.rip;
+#elif defined(__aarch64__)
+    constexpr long kMask = 0xffff'ffff, kSyscall = 0xd400'0001;
+    const auto pc = registers.pc;
+#endif
+    return (::ptrace(PTRACE_PEEKTEXT, pid_, pc, nullptr) & kMask) == kSyscall;
+  }
   // False if the child did something else than take a step.
   bool step() {
-    if (::ptrace(PTRACE_SINGLESTEP, pid_, nullptr, nullptr) != 0) return false;
-    return wait_for_stop(SIGTRAP);
+    long signal = 0;
+    for (;;) {
+      if (::ptrace(PTRACE_SINGLESTEP, pid_, nullptr, signal) != 0) return false;
+      if (wait_for_stop(SIGTRAP)) return true;
+      // The end of a child of its own is no step, and nothing to stop for.
+      if (reaped_ || last_signal_ != SIGCHLD) return false;
+      signal = SIGCHLD;
+    }
   }
 
  private:
@@ -87,13 +110,15 @@ class traced_child {
       if (errno != EINTR) return false;
     }
     if (WIFEXITED(status) || WIFSIGNALED(status)) reaped_ = true;
-    return WIFSTOPPED(status) && WSTOPSIG(status) == signal;
+    last_signal_ = WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
+    return last_signal_ == signal;
   }
 
   std::atomic<bool>* returned_ = nullptr;
   pid_t pid_ = -1;
   bool stopped_ = false;
   bool reaped_ = false;
+  int last_signal_ = 0;
 };
 
 }  // namespace
@@ -113,9 +138,10 @@ sweep_result step_through(std::span<const std::byte> watched,
     result.broken = true;
     return result;
   }
-  std::vector<std::byte> last = snapshot(watched);
   bool returned = false;
   judge(0, false);
+  // After the judge, which may have changed it itself, by forking say: that is no state of the operation's.
+  std::vector<std::byte> last = snapshot(watched);
   result.states = 1;
   while (!returned) {
     if (!child.step()) {
@@ -125,9 +151,9 @@ sweep_result step_through(std::span<const std::byte> watched,
     ++result.steps;
     returned = child.returned();
     if (!returned && same(watched.data(), last.data(), last.size())) continue;
-    copy(last.data(), watched.data(), last.size());
     ++result.states;
     judge(result.steps, returned);
+    copy(last.data(), watched.data(), last.size());
   }
   return result;
 }
@@ -143,6 +169,27 @@ sweep_result interleave(const std::function<void()>& operation,
     ++result.steps;
   }
   return result;
+}
+
+turning_points find_turning_points(std::span<const std::byte> watched,
+                                   const std::function<void()>& operation,
+                                   const std::function<void()>& prepare) {
+  turning_points points;
+  traced_child child(operation, prepare);
+  points.broken = !child.stopped();
+  std::vector<std::byte> last = snapshot(watched);
+  while (!points.broken && !child.returned()) {
+    const bool calls = child.at_system_call();
+    points.broken = !child.step();
+    ++points.steps;
+    const bool changed = !same(watched.data(), last.data(), last.size());
+    if (changed) copy(last.data(), watched.data(), last.size());
+    if (!calls && !changed) continue;
+    for (const long k : {points.steps - 1, points.steps}) {
+      if (points.at.empty() || points.at.back() < k) points.at.push_back(k);
+    }
+  }
+  return points;
 }
 
 kill_result kill_after(long k, const std::function<void()>& operation,

@@ -10,7 +10,8 @@
 //                  state. The judge copies the memory and asks a survivor of the copy. Valid where
 //                  what the kernel keeps (file locks) can be left out of the copy, and
 //                  means "dead" there.
-//   kill_after     O(k). Really kills a child after k steps, with SIGKILL; for live survivors.
+//   kill_after     O(k). Really kills a child after k steps, with SIGKILL; for live survivors, and where the
+//                  kernel holds state. find_turning_points() tells which k there are to try.
 //
 // How many steps an operation takes varies a little from run to run under ThreadSanitizer, so there
 // `k` says only about where.
@@ -50,6 +51,17 @@ sweep_result step_through(std::span<const std::byte> watched,
 // happens between two instructions of the operation. For races whose window no stress test hits.
 sweep_result interleave(const std::function<void()>& operation,
                         const std::function<void(long step)>& between);
+
+// The steps after which a kill can make a difference to others: those that change the watched memory, or are a system
+// call, and the one before each. Between two of them only memory of the process's own changes, which dies with it.
+struct turning_points {
+  std::vector<long> at;  // ascending; for kill_after()
+  long steps = 0;
+  bool broken = false;
+};
+turning_points find_turning_points(
+    std::span<const std::byte> watched, const std::function<void()>& operation,
+    const std::function<void()>& prepare = [] {});
 
 struct kill_result {
   bool returned = false;  // the operation had returned before the k-th step

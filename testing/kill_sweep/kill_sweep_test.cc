@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <map>
@@ -78,6 +81,35 @@ TEST_F(KillSweepTest, AKilledChildWentNoFurther) {
   EXPECT_TRUE(seen.contains(0));
   EXPECT_TRUE(seen.contains(3));
   EXPECT_TRUE(kill_after(2 * whole.steps, [&] { Operation(); }).returned);
+}
+
+TEST_F(KillSweepTest, TurningPointsAreChangesAndSystemCalls) {
+  // Three changes, each with the step before it, and whatever the system calls at the end are.
+  const turning_points without_calls = find_turning_points(bytes(), [&] { Operation(); });
+  EXPECT_FALSE(without_calls.broken);
+  EXPECT_GE(without_calls.at.size(), 6u);
+  EXPECT_TRUE(std::ranges::is_sorted(without_calls.at));
+  shared_.a.store(0);
+  shared_.b.store(0);
+  const turning_points with_call = find_turning_points(bytes(), [&] {
+    shared_.a.store(1);
+    ::syscall(SYS_getppid);
+    shared_.a.store(2);
+  });
+  std::set<int> seen;
+  for (const long k : with_call.at) {
+    shared_.a.store(0);
+    ASSERT_FALSE(kill_after(k, [&] {
+                   shared_.a.store(1);
+                   ::syscall(SYS_getppid);
+                   shared_.a.store(2);
+                 }).broken);
+    seen.insert(shared_.a.load());
+  }
+#if !defined(__SANITIZE_THREAD__)  // whose own work varies from run to run
+  EXPECT_EQ(with_call.at.size(), 6u);
+  EXPECT_EQ(seen, (std::set<int>{0, 1, 2}));
+#endif
 }
 
 TEST_F(KillSweepTest, AChildThatCrashesIsReported) {

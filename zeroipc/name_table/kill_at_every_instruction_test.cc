@@ -2,17 +2,14 @@
 // survivors find a name that is there or is not, never anything in between; what was acknowledged
 // is there; what was seen stays; no byte is lost.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <cstring>
 #include <functional>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "testing/kill_sweep/kill_sweep.h"
+#include "testing/evidence/evidence.h"
+#include "testing/kill_sweep/segment_sweep.h"
 #include "zeroipc/heap/heap.h"
 #include "zeroipc/name_table/audit.h"
 #include "zeroipc/name_table/lookup.h"
@@ -21,18 +18,23 @@
 namespace zeroipc::internal {
 namespace {
 
+using zeroipc::testing::evidence;
+using zeroipc::testing::instrument;
 using zeroipc::testing::kill_after;
 using zeroipc::testing::kill_result;
-using zeroipc::testing::step_through;
-using zeroipc::testing::sweep_result;
+using zeroipc::testing::moment;
+using zeroipc::testing::quick_or_full;
+using zeroipc::testing::segment_sweep;
 
 const structure_type kRaw = {.what = kind::raw};
 constexpr memory_options kSmall = {.max_participants = 16, .max_threads = 64, .max_names = 16};
 // A sanitizer multiplies the instructions.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kRealKills = 5;
+constexpr int kQuickKills = 5;
+constexpr long kQuickStride = 100;
 #else
-constexpr int kRealKills = 25;
+constexpr int kQuickKills = 25;
+constexpr long kQuickStride = 30;
 #endif
 
 absl::Status create(const memory& mem, std::string_view name, uint64_t bytes = 300,
@@ -55,60 +57,41 @@ class KillTest : public ::testing::Test {
     kept_.erase(kept_.begin() + 1);
   }
 
-  std::span<const std::byte> bytes() const {
-    return {mem_.attachment()->base, mem_.attachment()->geometry.size};
-  }
-
-  // What an operation may change: all but the far end of the heap.
-  std::span<const std::byte> watched() const {
-    return bytes().first(mem_.attachment()->geometry.heap_offset + (32 << 10));
-  }
-
-  // The whole segment, in a file where nobody holds a liveness lock: everyone it names is dead.
-  memory Copy() {
-    const int fd = ::memfd_create("copy", MFD_CLOEXEC);
-    const std::vector<std::byte> all = zeroipc::testing::snapshot(bytes());
-    EXPECT_EQ(::write(fd, all.data(), all.size()), static_cast<ssize_t>(all.size()));
-    memory copy = *memory::from_fd(fd);
-    ::close(fd);
-    return copy;
-  }
-
   // What a survivor can tell: whether "x" is there. Fails the test unless all is well.
-  bool Judge(const memory& mem, long step, bool all_dead) {
+  bool Judge(const memory& mem, const moment& at, bool all_dead) {
     const bool seen =
         name_view(*mem.attachment()).find(name_key("x")).result == lookup_result::found;
     // Asked before anybody repairs anything; read-only looks and opens of others do the same.
     const bool found = find(mem, "x").ok();
     absl::StatusOr<audit_report> report = audit(mem);
-    EXPECT_TRUE(report.ok()) << "step " << step << ": " << report.status();
+    EXPECT_TRUE(report.ok()) << at.text() << ": " << report.status();
     if (!report.ok()) return false;
-    EXPECT_TRUE(report->status.ok()) << "step " << step << ": " << report->status;
+    EXPECT_TRUE(report->status.ok()) << at.text() << ": " << report->status;
     if (all_dead) {
-      EXPECT_EQ(report->removed, 0u) << "step " << step << ": kept for the dead";
+      EXPECT_EQ(report->removed, 0u) << at.text() << ": kept for the dead";
     }
     const bool there = find(mem, "x").ok();
-    EXPECT_EQ(report->names, there ? 6u : 5u) << "step " << step;
+    EXPECT_EQ(report->names, there ? 6u : 5u) << at.text();
     // A creation that was visible is never taken back (a removal that was decided may still be
     // completed), and one that was said not to be there does not appear later.
     if (seen && !removing_) {
-      EXPECT_TRUE(there) << "step " << step << ": seen and then taken back";
+      EXPECT_TRUE(there) << at.text() << ": seen and then taken back";
     }
     if (!found) {
-      EXPECT_FALSE(there) << "step " << step << ": missing and then there";
+      EXPECT_FALSE(there) << at.text() << ": missing and then there";
     }
     // Life goes on under that name.
     if (there) {
       absl::StatusOr<structure> s = open_structure(mem, "x", kRaw);
-      EXPECT_TRUE(s.ok()) << "step " << step << ": " << s.status();
+      EXPECT_TRUE(s.ok()) << at.text() << ": " << s.status();
       if (s.ok()) {
-        EXPECT_EQ(static_cast<char*>(s->data())[255], 7) << "step " << step;
+        EXPECT_EQ(static_cast<char*>(s->data())[255], 7) << at.text();
       }
       s = absl::UnknownError("closed");
-      EXPECT_TRUE(remove(mem, "x").ok()) << "step " << step;
+      EXPECT_TRUE(remove(mem, "x").ok()) << at.text();
     }
-    EXPECT_TRUE(create(mem, "x").ok()) << "step " << step;
-    EXPECT_TRUE(remove(mem, "x").ok()) << "step " << step;
+    EXPECT_TRUE(create(mem, "x").ok()) << at.text();
+    EXPECT_TRUE(remove(mem, "x").ok()) << at.text();
     return there;
   }
 
@@ -118,41 +101,67 @@ class KillTest : public ::testing::Test {
     removing_ = before && !after;
     bool changed = false;
     const uint64_t used = stats(mem_).used;
-    const sweep_result whole = step_through(watched(), operation, [&](long step, bool returned) {
-      memory copy = Copy();
-      const bool there = Judge(copy, step, true);
+    segment_sweep once(mem_);
+    once.every_instruction(operation, [&](const memory& copy, const moment& at) {
+      const bool there = Judge(copy, at, true);
       if (there == after && before != after) changed = true;
-      if (step == 0) {
+      if (at.first == 0) {
         EXPECT_EQ(there, before);
       }
-      if (changed || returned) {
-        EXPECT_EQ(there, after) << "step " << step << (returned ? ": acknowledged" : ": decided");
+      if (changed || at.returned) {
+        EXPECT_EQ(there, after) << at.text() << (at.returned ? ": acknowledged" : ": decided");
       } else {
-        EXPECT_EQ(there, before) << "step " << step;
+        EXPECT_EQ(there, before) << at.text();
       }
-      for (int i = 0; i < 10; i += 2) EXPECT_TRUE(remove(copy, "n" + std::to_string(i)).ok());
-      EXPECT_EQ(stats(copy).used, 0u) << "step " << step << ": bytes lost";
+      ExpectAllComesBack(copy, at);
     });
-    ASSERT_FALSE(whole.broken) << "after " << whole.steps << " steps";
-    RecordProperty("steps", static_cast<int>(whole.steps));
-    RecordProperty("states", static_cast<int>(whole.states));
-    std::printf("%ld steps, %ld crash states\n", whole.steps, whole.states);
+
+    // And the one who puts it in order may die of it.
+    Restore(before);
+    segment_sweep twice(mem_);
+    twice.recoverer_too(
+        operation, [](const memory& copy) { return [&copy] { audit(copy).IgnoreError(); }; },
+        [&](const memory& copy, const moment& at) {
+          const bool there = Judge(copy, at, true);
+          if (at.returned) {
+            EXPECT_EQ(there, after) << at.text();
+          }
+          ExpectAllComesBack(copy, at);
+        },
+        {.first = 1,
+         .stride = quick_or_full(kQuickStride, 1L),
+         .second_stride = quick_or_full(11L, 1L)});
 
     // And with real kills, for survivors that were there all along.
     Restore(before);
     ASSERT_EQ(stats(mem_).used, used);
-    for (int i = 0; i <= kRealKills; ++i) {
-      const long k = whole.steps * i / kRealKills;
-      const kill_result killed = kill_after(k, operation);
-      ASSERT_FALSE(killed.broken) << k;
-      const bool there = Judge(mem_, k, false);
+    const int kills = quick_or_full(kQuickKills, 400);
+    for (int i = 0; i <= kills; ++i) {
+      const moment at{.first = once.instructions() * i / kills};
+      const kill_result killed = kill_after(at.first, operation);
+      ASSERT_FALSE(killed.broken) << at.text();
+      const bool there = Judge(mem_, at, false);
       if (killed.returned) {
-        EXPECT_EQ(there, after) << k;
+        EXPECT_EQ(there, after) << at.text();
       }
       Restore(before);
-      EXPECT_EQ(stats(mem_).used, used) << "step " << k << ": bytes lost";
+      EXPECT_EQ(stats(mem_).used, used) << at.text() << ": bytes lost";
       if (HasFailure()) return;
     }
+    for (const char* structure : {"names", "heap"}) {
+      evidence(structure, instrument::kill_sweep)
+          .figure("operations", 1)
+          .figure("instructions", static_cast<uint64_t>(once.instructions()))
+          .figure("crash states", static_cast<uint64_t>(once.states()))
+          .figure("kills beside survivors", static_cast<uint64_t>(kills) + 1);
+      evidence(structure, instrument::double_kill)
+          .figure("pairs of deaths", static_cast<uint64_t>(twice.states()));
+    }
+  }
+
+  void ExpectAllComesBack(const memory& copy, const moment& at) {
+    for (int i = 0; i < 10; i += 2) EXPECT_TRUE(remove(copy, "n" + std::to_string(i)).ok());
+    EXPECT_EQ(stats(copy).used, 0u) << at.text() << ": bytes lost";
   }
 
   void Restore(bool with_x) {

@@ -121,7 +121,11 @@ bool watcher::look(futex_wait_entry* words, size_t* n) {
     const uint32_t state = slot.state.load(std::memory_order_acquire);
     if (!participant_slot::is_unannounced(state)) continue;
     uint32_t pulse = slot.pulse.load(std::memory_order_acquire);
-    if (pulse == 0) continue;
+    if (pulse == 0) {
+      // It has not done anything yet, so nobody waits for what it holds, and no hint of its death will come.
+      if (!self_.token_held(i)) self_.announce_death(i, state);
+      continue;
+    }
     if ((pulse & FUTEX_OWNER_DIED) == 0) {
       if (*n == limit) continue;
       if ((pulse & FUTEX_WAITERS) != 0 ||

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "testing/evidence/evidence.h"
 #include "testing/harness/harness.h"
 #include "zeroipc/participant/test_support.h"
 #include "zeroipc/segment/segment.h"
@@ -29,6 +30,8 @@ using harness::tally;
 using harness::unique_segment;
 using internal::header_of;
 using internal::self_of;
+using zeroipc::testing::evidence;
+using zeroipc::testing::instrument;
 
 constexpr size_t kBytes = 1 << 20;
 
@@ -175,6 +178,12 @@ TEST(race, a_creator_killed_at_any_system_call_leaves_nothing_or_a_whole_segment
     if (!killed) break;
   }
   std::printf("[          ] %d kills: %d left nothing, %d a whole segment\n", k, nothing, whole);
+  evidence("segment", instrument::kill_sweep)
+      .figure("operations", 1)
+      .figure("kills", static_cast<uint64_t>(k))
+      .unproven(
+          "creation is killed at each system call, not between: until the one that publishes "
+          "it nobody else can see the segment");
   EXPECT_GT(nothing, 10);
   EXPECT_GT(whole, 1);
 }
@@ -196,6 +205,9 @@ TEST(race, one_killed_at_any_system_call_of_joining_and_leaving_takes_nothing_al
     if (!killed) break;
   }
   EXPECT_GT(k, 20);
+  evidence("segment", instrument::kill_sweep)
+      .figure("operations", 1)
+      .figure("kills", static_cast<uint64_t>(k));
   // What they left was used again by those who came after.
   EXPECT_LE(header_of(keeper).participants_high_water, 8u);
   EXPECT_LE(header_of(keeper).threads_high_water, 8u);
