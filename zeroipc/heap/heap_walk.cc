@@ -1,6 +1,7 @@
 // Looking at the heap as a whole: statistics and the check of its invariants.
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <unordered_set>
 
 #include "absl/strings/str_cat.h"
@@ -77,13 +78,15 @@ absl::Status heap::walk(absl::FunctionRef<void(const block_view&)> f) const {
       while (next != 0) {
         // Ends: a block that is met is taken out of the set.
         if (free_blocks.erase(next - 1) == 0) return corrupt(next - 1, "free list");
-        const block_view b = *view(next - 1);
-        const size_class c = class_of(b.units);
-        if (c.first != i || c.second != j || get(at(b.unit).prev_free) != prev) {
-          return corrupt(b.unit, "free list");
+        // Looked at anew: somebody may have scribbled on it since the first pass.
+        const std::optional<block_view> b = view(next - 1);
+        if (!b) return corrupt(next - 1, "free list");
+        const size_class c = class_of(b->units);
+        if (c.first != i || c.second != j || get(at(b->unit).prev_free) != prev) {
+          return corrupt(b->unit, "free list");
         }
         prev = next;
-        next = get(at(b.unit).next_free);
+        next = get(at(b->unit).next_free);
       }
     }
     if (get(block_.second_level[i]) != second) return corrupt(0, "bitmap");

@@ -80,7 +80,7 @@ template <typename P, typename Env, typename T, typename Policy>
                                                                              uint64_t& passed) {
   if constexpr (!kManyPop) {
     uint64_t h = header_->head.load(std::memory_order_relaxed);  // relaxed: ours alone
-    for (uint64_t tombs = 0; tombs <= shape_.capacity(); ++tombs) {
+    for (uint32_t tries = 0; tries < kRetries; ++tries) {
       if (!shape_.valid(h)) return outcome::corrupt;
       n = run(h, slot_phase::full, want);
       if (n != 0) {
@@ -91,7 +91,8 @@ template <typename P, typename Env, typename T, typename Policy>
       const int64_t ahead = seq::ahead(w, shape_.lap(h));
       if (ahead > 0) return outcome::corrupt;
       if (ahead < 0 || seq::phase(w) == slot_phase::empty) return outcome::empty;
-      if (seq::phase(w) != slot_phase::tomb) continue;  // filled just now
+      if (w == seq::make(shape_.lap(h), slot_phase::full)) continue;  // filled just now
+      if (w != seq::make(shape_.lap(h), slot_phase::tomb)) return outcome::corrupt;
       word(shape_.index(h)).store(seq::released(w), std::memory_order_release);
       h = shape_.next(h);
       header_->head.store(h, std::memory_order_release);
