@@ -11,6 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "testing/chaos/chaos.h"
+#include "testing/evidence/evidence.h"
+#include "testing/harness/harness.h"
 #include "zeroipc/name_table/audit.h"
 #include "zeroipc/name_table/name_table.h"
 
@@ -104,6 +107,41 @@ TEST(RandomKillTest, AThousandProcessesLoseNoByte) {
   EXPECT_EQ(report->names, 0u);
   EXPECT_EQ(report->heap.used, 0u);
   EXPECT_EQ(report->heap.largest, report->heap.total - 64);
+}
+
+// Stopped, interrupted, starved and killed, in a segment that is always full, with attachments that fail for want of
+// descriptors. Seconds: 3; a minute for each with ZEROIPC_LAB=full.
+TEST(RandomKillTest, NorDoesChaosInAFullSegment) {
+  harness::unique_segment segment;
+  memory mem(segment.name(), 512 << 10, {.max_participants = 32, .max_threads = 64, .max_names = 20});
+  harness::shared_state<std::atomic<bool>> stop;
+  const int seconds = zeroipc::testing::quick_or_full(3, 60);
+  chaos::chaos all({.workers = 4, .seed = 3}, [&](int worker) {
+    for (unsigned seed = static_cast<unsigned>(worker) * 1000; !*stop; ++seed) {
+      EXPECT_EQ(work_once(mem, seed), 0);
+      const chaos::low_limits few(static_cast<int>(seed % 3));
+      const absl::StatusOr<memory> anonymous = memory::create_anonymous(512 << 10, {.max_names = 4});
+      if (!anonymous.ok()) {
+        EXPECT_TRUE(absl::IsResourceExhausted(anonymous.status())) << anonymous.status();
+      }
+    }
+  });
+  all.run_for(std::chrono::seconds(seconds));
+  *stop = true;
+  ASSERT_TRUE(all.finish()) << all.so_far().text();
+  absl::StatusOr<audit_report> report = audit(mem);
+  ASSERT_TRUE(report.ok() && report->status.ok()) << all.so_far().text() << report->status;
+  EXPECT_EQ(report->removed, 0u) << "kept for the dead";
+  for (const structure_info& info : list(mem)) ASSERT_TRUE(remove(mem, info.name).ok());
+  report = audit(mem);
+  ASSERT_TRUE(report.ok() && report->status.ok());
+  EXPECT_EQ(report->heap.used, 0u) << all.so_far().text();
+  for (const char* structure : {"names", "heap"}) {
+    zeroipc::testing::evidence(structure, zeroipc::testing::instrument::chaos)
+        .figure("kills", all.so_far().kills)
+        .figure("stops", all.so_far().stops)
+        .figure("interruptions", all.so_far().interruptions);
+  }
 }
 
 }  // namespace

@@ -9,8 +9,12 @@
 // So of the items acknowledged, exactly those missing must stand in the cell of a killed popper, and exactly those counted
 // twice in the note of a killed leaser.
 //
-// Runs 2 s a policy. Longer: `bazel run //zeroipc/queue:queue_kill_test -- --seconds=60 --gtest_filter=*mpmc*`, which is the
-// "2P2C with a SIGKILL every few milliseconds for 60 s" of the queue's definition of done.
+// Runs 2 s a policy and a kind of trouble. For hours, and with what a seed draws:
+//
+//   bazel run //zeroipc/queue:queue_kill_test -- --seconds=3600 --seed=7 --gtest_filter=*mpmc.And*
+//
+// `--seconds=60 --gtest_filter=*mpmc.Loses*` is the "2P2C with a SIGKILL every few milliseconds for 60 s" of the queue's
+// definition of done.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,6 +27,8 @@
 #include <string>
 #include <thread>
 
+#include "testing/chaos/chaos.h"
+#include "testing/evidence/evidence.h"
 #include "testing/harness/harness.h"
 #include "zeroipc/queue/queue.h"
 
@@ -30,6 +36,7 @@ namespace zeroipc {
 namespace {
 
 int run_seconds = 2;
+uint64_t first_seed = 0;
 
 constexpr uint64_t kMost = uint64_t{1} << 26;  // items a producer may push in a round
 constexpr int kProducers = 2, kConsumers = 2;
@@ -76,6 +83,7 @@ class KilledAtRandom : public ::testing::Test {
   struct plan {
     size_t capacity;
     int leasers;
+    bool chaos = false;  // not only kills
   };
 
   // In rounds with books of their own, for the books of a minute would not fit in memory.
@@ -83,7 +91,7 @@ class KilledAtRandom : public ::testing::Test {
     constexpr int kLongestRound = 3;
     uint64_t seed = how.capacity;
     for (int left = run_seconds; left > 0; left -= kLongestRound) {
-      RunRound(how, std::chrono::seconds(std::min(left, kLongestRound)), seed++);
+      RunRound(how, std::chrono::seconds(std::min(left, kLongestRound)), first_seed + seed++);
       if (this->HasFailure()) return;
     }
     std::printf(
@@ -91,6 +99,12 @@ class KilledAtRandom : public ::testing::Test {
         sum_.kills, static_cast<unsigned long long>(sum_.delivered), sum_.unsure, sum_.gone,
         sum_.again);
     EXPECT_GT(sum_.kills, run_seconds * 5);
+    zeroipc::testing::evidence("queue " + std::string(Policy::name),
+                               zeroipc::testing::instrument::chaos)
+        .figure("kills", static_cast<uint64_t>(sum_.kills))
+        .figure("stops", sum_.stops)
+        .figure("interruptions", sum_.interruptions)
+        .figure("items", sum_.delivered);
   }
 
  private:
@@ -162,17 +176,28 @@ class KilledAtRandom : public ::testing::Test {
     harness::unique_segment segment;
     memory mem(segment.name(), 1 << 20);
     queue<payload, Policy> q(mem, "items", how.capacity);
-    harness::killer chaos({.workers = kIn + kOut, .seed = seed}, [&](int worker) {
+    const auto work = [&](int worker) {
       if (worker < kIn) {
         produce(q, worker);
       } else {
         consume(q, worker - kIn, worker - kIn < how.leasers);
       }
-    });
-    chaos.run_for(duration);
-    q.close();
-    ASSERT_TRUE(chaos.finish()) << "somebody is stuck";
-    sum_.kills += chaos.kills();
+    };
+    if (how.chaos) {
+      chaos::chaos all({.workers = kIn + kOut, .seed = seed}, work);
+      all.run_for(duration);
+      q.close();
+      ASSERT_TRUE(all.finish()) << "somebody is stuck; " << all.so_far().text();
+      sum_.kills += static_cast<int>(all.so_far().kills);
+      sum_.stops += all.so_far().stops;
+      sum_.interruptions += all.so_far().interruptions;
+    } else {
+      harness::killer killer({.workers = kIn + kOut, .seed = seed}, work);
+      killer.run_for(duration);
+      q.close();
+      ASSERT_TRUE(killer.finish()) << "somebody is stuck; seed " << seed;
+      sum_.kills += killer.kills();
+    }
     judge();
     EXPECT_EQ(q.stats().leased, 0u);
     EXPECT_EQ(q.size(), 0u);
@@ -212,6 +237,7 @@ class KilledAtRandom : public ::testing::Test {
   books* books_ = nullptr;  // in books_state_
   struct {
     int kills = 0;
+    uint64_t stops = 0, interruptions = 0;
     uint64_t delivered = 0;
     uint32_t unsure = 0, gone = 0, again = 0;
   } sum_;
@@ -235,14 +261,21 @@ TYPED_TEST(KilledAtRandom, PoppersAloneLoseNothingButWhatTheyHadInHand) {
   this->Run({.capacity = 5, .leasers = 0});
 }
 
+TYPED_TEST(KilledAtRandom, AndStoppedInterruptedAndStarved) {
+  this->Run({.capacity = 19, .leasers = 1, .chaos = true});
+}
+
 }  // namespace
 }  // namespace zeroipc
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
+  if (zeroipc::testing::full_run()) zeroipc::run_seconds = 60;
   for (int i = 1; i < argc; ++i) {
     if (std::strncmp(argv[i], "--seconds=", 10) == 0)
       zeroipc::run_seconds = std::atoi(argv[i] + 10);
+    if (std::strncmp(argv[i], "--seed=", 7) == 0)
+      zeroipc::first_seed = std::strtoull(argv[i] + 7, nullptr, 0);
   }
   return RUN_ALL_TESTS();
 }
