@@ -131,9 +131,10 @@ std::vector<std::byte> snapshot(std::span<const std::byte> memory) {
 
 sweep_result step_through(std::span<const std::byte> watched,
                           const std::function<void()>& operation,
-                          const std::function<void(long step, bool returned)>& judge) {
+                          const std::function<void(long step, bool returned)>& judge,
+                          const std::function<void()>& prepare) {
   sweep_result result;
-  traced_child child(operation, [] {});
+  traced_child child(operation, prepare);
   if (!child.stopped()) {
     result.broken = true;
     return result;

@@ -42,10 +42,11 @@ struct sweep_result {
 };
 
 // `judge(step, returned)`: `returned` is set once the operation has returned to its caller, so that
-// its effect counts as acknowledged.
-sweep_result step_through(std::span<const std::byte> watched,
-                          const std::function<void()>& operation,
-                          const std::function<void(long step, bool returned)>& judge);
+// its effect counts as acknowledged. `prepare`, here and below, runs in the child before it is traced.
+sweep_result step_through(
+    std::span<const std::byte> watched, const std::function<void()>& operation,
+    const std::function<void(long step, bool returned)>& judge,
+    const std::function<void()>& prepare = [] {});
 
 // Steps one child to the end and calls `between(step)` before each of its steps: whatever that does
 // happens between two instructions of the operation. For races whose window no stress test hits.
@@ -68,7 +69,6 @@ struct kill_result {
   bool broken = false;
 };
 
-// `prepare` runs in the child before it is traced.
 kill_result kill_after(
     long k, const std::function<void()>& operation, const std::function<void()>& prepare = [] {});
 

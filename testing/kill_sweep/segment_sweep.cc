@@ -18,6 +18,18 @@ std::span<const std::byte> bytes_of(const memory& mem) {
   return {mem.attachment()->base, mem.attachment()->geometry.size};
 }
 
+// What a victim does before it is traced.
+std::function<void()> first_steps([[maybe_unused]] const memory& mem) {
+#if defined(__SANITIZE_THREAD__)
+  return [&mem] {
+    mem.attachment()->self->self();
+    mem.attachment()->self->record();
+  };
+#else
+  return [] {};
+#endif
+}
+
 }  // namespace
 
 std::string moment::text() const {
@@ -45,20 +57,24 @@ void expect_clean_audit(const memory& mem, const moment& at) {
 
 void segment_sweep::step(const memory& mem, const operation& victim, const moment& start,
                          bool second, const std::function<void(const moment&)>& at) {
-  const sweep_result whole =
-      step_through(bytes_of(mem), victim, [&](long instruction, bool returned) {
+  const sweep_result whole = step_through(
+      bytes_of(mem), victim,
+      [&](long instruction, bool returned) {
         moment now = start;
         (second ? now.second : now.first) = instruction;
         if (!second) now.returned = returned;
         at(now);
-      });
+      },
+      first_steps(mem));
   EXPECT_FALSE(whole.broken) << "the operation went astray after " << whole.steps
                              << " instructions";
   instructions_ += whole.steps;
 }
 
-void segment_sweep::every_instruction(const operation& victim, const judge& verdict) {
+void segment_sweep::every_instruction(const operation& victim, const judge& verdict, long stride) {
+  long state = 0;
   step(mem_, victim, {}, false, [&](const moment& at) {
+    if (state++ % stride != 0 && !at.returned) return;
     ++states_;
     const memory copy = copy_of(mem_);
     verdict(copy, at);
@@ -82,6 +98,10 @@ void segment_sweep::recoverer_too(const operation& victim, const make_recoverer&
       expect_clean_audit(copy, both);
     });
   });
+}
+
+kill_result segment_sweep::kill_after(long k, const operation& victim) const {
+  return testing::kill_after(k, victim, first_steps(mem_));
 }
 
 }  // namespace zeroipc::testing

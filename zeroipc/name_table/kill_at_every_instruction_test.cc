@@ -20,7 +20,6 @@ namespace {
 
 using zeroipc::testing::evidence;
 using zeroipc::testing::instrument;
-using zeroipc::testing::kill_after;
 using zeroipc::testing::kill_result;
 using zeroipc::testing::moment;
 using zeroipc::testing::quick_or_full;
@@ -29,12 +28,15 @@ using zeroipc::testing::segment_sweep;
 const structure_type kRaw = {.what = kind::raw};
 constexpr memory_options kSmall = {.max_participants = 16, .max_threads = 64, .max_names = 16};
 // A sanitizer multiplies the instructions.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__)
+constexpr int kQuickKills = 3;
+constexpr long kQuickStride = 200, kQuickSecondStride = 60, kQuickFirst = 20;
+#elif defined(__SANITIZE_ADDRESS__)
 constexpr int kQuickKills = 5;
-constexpr long kQuickStride = 100;
+constexpr long kQuickStride = 100, kQuickSecondStride = 11, kQuickFirst = 1;
 #else
 constexpr int kQuickKills = 25;
-constexpr long kQuickStride = 30;
+constexpr long kQuickStride = 30, kQuickSecondStride = 11, kQuickFirst = 1;
 #endif
 
 absl::Status create(const memory& mem, std::string_view name, uint64_t bytes = 300,
@@ -102,19 +104,22 @@ class KillTest : public ::testing::Test {
     bool changed = false;
     const uint64_t used = stats(mem_).used;
     segment_sweep once(mem_);
-    once.every_instruction(operation, [&](const memory& copy, const moment& at) {
-      const bool there = Judge(copy, at, true);
-      if (there == after && before != after) changed = true;
-      if (at.first == 0) {
-        EXPECT_EQ(there, before);
-      }
-      if (changed || at.returned) {
-        EXPECT_EQ(there, after) << at.text() << (at.returned ? ": acknowledged" : ": decided");
-      } else {
-        EXPECT_EQ(there, before) << at.text();
-      }
-      ExpectAllComesBack(copy, at);
-    });
+    once.every_instruction(
+        operation,
+        [&](const memory& copy, const moment& at) {
+          const bool there = Judge(copy, at, true);
+          if (there == after && before != after) changed = true;
+          if (at.first == 0) {
+            EXPECT_EQ(there, before);
+          }
+          if (changed || at.returned) {
+            EXPECT_EQ(there, after) << at.text() << (at.returned ? ": acknowledged" : ": decided");
+          } else {
+            EXPECT_EQ(there, before) << at.text();
+          }
+          ExpectAllComesBack(copy, at);
+        },
+        quick_or_full(kQuickFirst, 1L));
 
     // And the one who puts it in order may die of it.
     Restore(before);
@@ -130,7 +135,7 @@ class KillTest : public ::testing::Test {
         },
         {.first = 1,
          .stride = quick_or_full(kQuickStride, 1L),
-         .second_stride = quick_or_full(11L, 1L)});
+         .second_stride = quick_or_full(kQuickSecondStride, 1L)});
 
     // And with real kills, for survivors that were there all along.
     Restore(before);
@@ -138,7 +143,7 @@ class KillTest : public ::testing::Test {
     const int kills = quick_or_full(kQuickKills, 400);
     for (int i = 0; i <= kills; ++i) {
       const moment at{.first = once.instructions() * i / kills};
-      const kill_result killed = kill_after(at.first, operation);
+      const kill_result killed = once.kill_after(at.first, operation);
       ASSERT_FALSE(killed.broken) << at.text();
       const bool there = Judge(mem_, at, false);
       if (killed.returned) {

@@ -443,9 +443,9 @@ TEST_F(participant_test, a_newcomer_to_a_dead_slot_never_makes_the_dead_look_ali
   for (uint32_t i = 1; i <= 500; ++i) {
     // A tenant that died and was not noticed: it says `attached`, and its token is free.
     const uint32_t generation = 2 * i;
+    const uint32_t epoch = header_of(mem).death_epoch;  // before a watcher can come by and tell
     slot_of(mem, 1).state = participant_slot::pack(generation, slot_state::attached);
     dead = owner_tag(1, generation).bits();
-    const uint32_t epoch = header_of(mem).death_epoch;
     // Another membership of this process will do for a newcomer: what counts is another open file.
     const auto joined =
         participant::attach(mem.attachment()->base, mem.attachment()->geometry, name.name(),
@@ -463,9 +463,9 @@ TEST_F(participant_test, a_newcomer_to_a_dead_slot_never_makes_the_dead_look_ali
 TEST_F(participant_test, one_that_was_killed_while_leaving_is_announced_by_the_newcomer) {
   const uint32_t slot = self_.tag().slot() + 1;
   header_of(mem_).participants_high_water = slot + 1;
-  slot_of(mem_, slot).state = participant_slot::pack(1, slot_state::leaving);
   const uint32_t epoch = header_of(mem_).death_epoch;
-  EXPECT_EQ(self_.notice_deaths(), 1);
+  slot_of(mem_, slot).state = participant_slot::pack(1, slot_state::leaving);
+  EXPECT_LE(self_.notice_deaths(), 1);  // the watcher may have come by
   EXPECT_NE(header_of(mem_).death_epoch, epoch);
   EXPECT_EQ(state_of_slot(mem_, slot), slot_state::dead);
 }

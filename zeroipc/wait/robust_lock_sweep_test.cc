@@ -20,7 +20,6 @@ using harness::process;
 using harness::wait_until_asleep;
 using zeroipc::testing::evidence;
 using zeroipc::testing::instrument;
-using zeroipc::testing::kill_after;
 using zeroipc::testing::moment;
 using zeroipc::testing::quick_or_full;
 using zeroipc::testing::segment_sweep;
@@ -30,6 +29,14 @@ struct guarded {
   robust_lock<hardware> lock;
   std::atomic<uint64_t> one, other;
 };
+
+#if defined(__SANITIZE_THREAD__)  // which multiplies the instructions
+constexpr int kQuickKills = 3;
+constexpr segment_sweep::sample kQuickPairs = {.first = 2, .stride = 6, .second_stride = 3};
+#else
+constexpr int kQuickKills = 10;
+constexpr segment_sweep::sample kQuickPairs = {};
+#endif
 
 class RobustLockSweep : public ::testing::Test {
  protected:
@@ -77,18 +84,19 @@ TEST_F(RobustLockSweep, AnyInstructionMayBeTheLastAndAnyOfItsHeirs) {
   segment_sweep twice(mem_);
   twice.recoverer_too([&] { Enter(mem_); },
                       [&](const memory& copy) { return [&] { Enter(copy); }; },
-                      [&](const memory& copy, const moment& at) { Judge(copy, at); }, {});
+                      [&](const memory& copy, const moment& at) { Judge(copy, at); },
+                      quick_or_full(kQuickPairs, segment_sweep::sample{}));
   evidence("robust lock", instrument::double_kill)
       .figure("pairs of deaths", static_cast<uint64_t>(twice.states()));
 
   // Beside a survivor that wants it all along.
-  const int kills = quick_or_full(10, 500);
+  const int kills = quick_or_full(kQuickKills, 500);
   for (int i = 0; i <= kills; ++i) {
     harness::shared_state<harness::gate> stop;
     process survivor([&] {
       while (!stop->is_open()) Enter(mem_);
     });
-    EXPECT_FALSE(kill_after(once.instructions() * i / kills, [&] { Enter(mem_); }).broken);
+    EXPECT_FALSE(once.kill_after(once.instructions() * i / kills, [&] { Enter(mem_); }).broken);
     stop->open();
     EXPECT_EQ(survivor.wait(), exited(0)) << "stuck";
     Enter(mem_);
@@ -100,7 +108,7 @@ TEST_F(RobustLockSweep, AnyInstructionMayBeTheLastAndAnyOfItsHeirs) {
 TEST_F(RobustLockSweep, OneKilledWhileItWaitsLeavesNothingBehind) {
   participant& self = self_of(mem_);
   robust_lock<hardware>& lock = shared(mem_).lock;
-  const int kills = quick_or_full(10, 200);
+  const int kills = quick_or_full(kQuickKills, 200);
   for (int i = 0; i < kills; ++i) {
     ASSERT_EQ(lock.lock(self), lock_result::acquired);
     process victim([&] { Enter(mem_); });
