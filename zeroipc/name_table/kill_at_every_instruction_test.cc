@@ -33,7 +33,7 @@ constexpr int kQuickKills = 3;
 constexpr long kQuickStride = 200, kQuickSecondStride = 60, kQuickFirst = 20;
 #elif defined(__SANITIZE_ADDRESS__)
 constexpr int kQuickKills = 5;
-constexpr long kQuickStride = 100, kQuickSecondStride = 11, kQuickFirst = 1;
+constexpr long kQuickStride = 200, kQuickSecondStride = 40, kQuickFirst = 5;
 #else
 constexpr int kQuickKills = 25;
 constexpr long kQuickStride = 30, kQuickSecondStride = 11, kQuickFirst = 1;

@@ -113,14 +113,16 @@ TEST(RandomKillTest, AThousandProcessesLoseNoByte) {
 // descriptors. Seconds: 3; a minute for each with ZEROIPC_LAB=full.
 TEST(RandomKillTest, NorDoesChaosInAFullSegment) {
   harness::unique_segment segment;
-  memory mem(segment.name(), 512 << 10, {.max_participants = 32, .max_threads = 64, .max_names = 20});
+  memory mem(segment.name(), 512 << 10,
+             {.max_participants = 32, .max_threads = 64, .max_names = 20});
   harness::shared_state<std::atomic<bool>> stop;
   const int seconds = zeroipc::testing::quick_or_full(3, 60);
   chaos::chaos all({.workers = 4, .seed = 3}, [&](int worker) {
     for (unsigned seed = static_cast<unsigned>(worker) * 1000; !*stop; ++seed) {
       EXPECT_EQ(work_once(mem, seed), 0);
       const chaos::low_limits few(static_cast<int>(seed % 3));
-      const absl::StatusOr<memory> anonymous = memory::create_anonymous(512 << 10, {.max_names = 4});
+      const absl::StatusOr<memory> anonymous =
+          memory::create_anonymous(512 << 10, {.max_names = 4});
       if (!anonymous.ok()) {
         EXPECT_TRUE(absl::IsResourceExhausted(anonymous.status())) << anonymous.status();
       }
