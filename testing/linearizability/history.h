@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <type_traits>
 #include <vector>
 
@@ -51,6 +52,7 @@ class history {
   place begin(size_t process, const Operation& what) {
     log& l = state_->logs[process];
     const uint32_t i = l.count.load(std::memory_order_relaxed);
+    if (i == kMost) std::abort();  // REQUIRES: !full(process), asked now and then
     l.entries[i].what = what;
     l.entries[i].ended = kNever;
     l.entries[i].settled = kNever;

@@ -75,9 +75,12 @@ std::vector<queue_model> queue_model::after(const recorded<queue_operation>& o) 
       possible = drop(next.leased_, op.id);
       break;
     case kind::nack:
-    case kind::expire:
       possible = drop(next.leased_, op.id);
       put(next.returned_, op.id);
+      break;
+    case kind::expire:  // if an ack or nack that was cut off has not ended the lease before
+      if (drop(next.leased_, op.id)) put(next.returned_, op.id);
+      possible = true;
       break;
     case kind::close:
       next.closed_ = true;
