@@ -110,7 +110,11 @@ TEST_F(Lines, OfManySendersGoToOneOfManyReceiversEach) {
   for (int i = 0; i < 3; ++i) receivers.push_back(receive({"--wait", "60s"}));
   pipe_ends hold;  // a sender that ends last
   tool_run last({"send", segment_.name(), "lines"}, {.input_fd = hold.reader});
-  std::string all;
+  // It is one of the senders once a line of it has come through: from here on none of the others is the last.
+  std::string all = "first\n";
+  ASSERT_EQ(::write(hold.writer, all.data(), all.size()), static_cast<ssize_t>(all.size()));
+  ASSERT_TRUE(harness::eventually(
+      [&] { return std::ranges::any_of(receivers, [&](tool_run& r) { return r.out() == all; }); }));
   for (int i = 0; i < 3; ++i) {
     const std::string part = numbered(i * 10'000, 10'000);
     all += part;
