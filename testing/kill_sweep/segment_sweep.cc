@@ -18,13 +18,17 @@ std::span<const std::byte> bytes_of(const memory& mem) {
   return {mem.attachment()->base, mem.attachment()->geometry.size};
 }
 
-// What a victim does before it is traced.
-std::function<void()> first_steps([[maybe_unused]] const memory& mem) {
-#if defined(__SANITIZE_THREAD__)
+std::function<void()> first_steps(const memory& mem) {
   return [&mem] {
     mem.attachment()->self->self();
     mem.attachment()->self->record();
   };
+}
+
+// What a victim does before it is traced, where its first steps as a participant are to be swept if there is time.
+std::function<void()> nothing_or_first_steps([[maybe_unused]] const memory& mem) {
+#if defined(__SANITIZE_THREAD__)
+  return first_steps(mem);
 #else
   return [] {};
 #endif
@@ -55,8 +59,9 @@ void expect_clean_audit(const memory& mem, const moment& at) {
   EXPECT_TRUE(report->status.ok()) << at.text() << ": " << report->status;
 }
 
-void segment_sweep::step(const memory& mem, const operation& victim, const moment& start,
-                         bool second, const std::function<void(const moment&)>& at) {
+void segment_sweep::step(const memory& mem, const operation& victim, const operation& prepare,
+                         const moment& start, bool second,
+                         const std::function<void(const moment&)>& at) {
   const sweep_result whole = step_through(
       bytes_of(mem), victim,
       [&](long instruction, bool returned) {
@@ -65,7 +70,7 @@ void segment_sweep::step(const memory& mem, const operation& victim, const momen
         if (!second) now.returned = returned;
         at(now);
       },
-      first_steps(mem));
+      prepare);
   EXPECT_FALSE(whole.broken) << "the operation went astray after " << whole.steps
                              << " instructions";
   instructions_ += whole.steps;
@@ -73,7 +78,7 @@ void segment_sweep::step(const memory& mem, const operation& victim, const momen
 
 void segment_sweep::every_instruction(const operation& victim, const judge& verdict, long stride) {
   long state = 0;
-  step(mem_, victim, {}, false, [&](const moment& at) {
+  step(mem_, victim, nothing_or_first_steps(mem_), {}, false, [&](const moment& at) {
     if (state++ % stride != 0 && !at.returned) return;
     ++states_;
     const memory copy = copy_of(mem_);
@@ -85,12 +90,12 @@ void segment_sweep::every_instruction(const operation& victim, const judge& verd
 void segment_sweep::recoverer_too(const operation& victim, const make_recoverer& recoverer,
                                   const judge& verdict, const sample& which) {
   long state = 0;
-  step(mem_, victim, {}, false, [&](const moment& at) {
+  step(mem_, victim, first_steps(mem_), {}, false, [&](const moment& at) {
     if (state++ % which.stride != which.first % which.stride || ::testing::Test::HasFailure())
       return;
     const memory between = copy_of(mem_);
     long second = 0;
-    step(between, recoverer(between), at, true, [&](const moment& both) {
+    step(between, recoverer(between), nothing_or_first_steps(between), at, true, [&](const moment& both) {
       if (second++ % which.second_stride != 0) return;
       ++states_;
       const memory copy = copy_of(between);
@@ -101,7 +106,7 @@ void segment_sweep::recoverer_too(const operation& victim, const make_recoverer&
 }
 
 kill_result segment_sweep::kill_after(long k, const operation& victim) const {
-  return testing::kill_after(k, victim, first_steps(mem_));
+  return testing::kill_after(k, victim, nothing_or_first_steps(mem_));
 }
 
 }  // namespace zeroipc::testing

@@ -41,7 +41,8 @@ class segment_sweep {
   void every_instruction(const operation& victim, const judge& verdict, long stride = 1);
 
   // In each such state a recoverer goes to work on a copy and is killed in the same way. `make_recoverer` prepares it in
-  // this process: opens handles in the copy. Where there is no time for all pairs, `which` says which are tried.
+  // this process: opens handles in the copy. The victim has taken its first steps as a participant; deaths in those, and of
+  // who recovers from them, are participant_sweep_test's. Where there is no time for all pairs, `which` says which are tried.
   using make_recoverer = std::function<operation(const memory& copy)>;
   struct sample {
     long first = 0;          // the first state of the victim to try
@@ -59,8 +60,8 @@ class segment_sweep {
   long states() const { return states_; }
 
  private:
-  void step(const memory& mem, const operation& victim, const moment& start, bool second,
-            const std::function<void(const moment&)>& at);
+  void step(const memory& mem, const operation& victim, const operation& prepare,
+            const moment& start, bool second, const std::function<void(const moment&)>& at);
 
   const memory& mem_;
   long instructions_ = 0;

@@ -21,6 +21,15 @@ namespace zeroipc {
 // The unit of sharing between cores; hot fields of different writers are kept at least this far apart.
 inline constexpr size_t kCacheLine = 64;
 
+namespace internal {
+
+// Processors fetch lines in pairs, so hot lines of different writers are kept two apart.
+inline constexpr size_t kApart = 2 * kCacheLine;
+
+constexpr uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
+
+}  // namespace internal
+
 struct hardware {
   template <typename T>
   using atomic = std::atomic<T>;

@@ -44,9 +44,6 @@
 namespace zeroipc::internal {
 
 inline constexpr uint64_t kMaxQueueCapacity = uint64_t{1} << 31;
-inline constexpr size_t kApart = 2 * kCacheLine;
-
-constexpr uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
 
 // Where an element lies behind its bookkeeping, and how far apart two of them are.
 struct cell_shape {

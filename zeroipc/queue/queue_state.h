@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "zeroipc/base/atomics.h"
+#include "zeroipc/name_table/geometry.h"
 #include "zeroipc/name_table/name_table.h"
 #include "zeroipc/participant/participant.h"
 #include "zeroipc/queue/core.h"
@@ -24,8 +25,6 @@ struct queue_options {
 };
 
 namespace internal {
-
-enum class open_mode { create, open, open_or_create };
 
 struct opened_queue {
   structure held;
