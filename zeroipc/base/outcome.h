@@ -6,6 +6,7 @@
 #ifndef ZEROIPC_BASE_OUTCOME_H_
 #define ZEROIPC_BASE_OUTCOME_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -70,6 +71,24 @@ class outcome {
  private:
   code code_ = code::ok;
 };
+
+// How far a batch got, and why not further.
+struct batch_outcome {
+  size_t count = 0;
+  outcome why;
+
+  // Whether all of it was pushed; whether anything was popped.
+  explicit operator bool() const { return static_cast<bool>(why); }
+};
+
+namespace internal {
+
+// A deadline that has passed before the first look is still a timed operation's.
+inline outcome late(outcome r) {
+  return r == outcome::full || r == outcome::empty ? outcome(outcome::timed_out) : r;
+}
+
+}  // namespace internal
 
 }  // namespace zeroipc
 

@@ -27,21 +27,7 @@
 
 namespace zeroipc {
 
-// How far a batch got, and why not further.
-struct batch_outcome {
-  size_t count = 0;
-  outcome why;
-
-  // Whether all of it was pushed; whether anything was popped.
-  explicit operator bool() const { return static_cast<bool>(why); }
-};
-
 namespace internal {
-
-// A deadline that has passed before the first look is still a timed operation's.
-inline outcome late(outcome r) {
-  return r == outcome::full || r == outcome::empty ? outcome(outcome::timed_out) : r;
-}
 
 template <typename T, typename Policy>
 class push_side {
