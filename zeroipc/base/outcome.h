@@ -23,6 +23,7 @@ class outcome {
     taken,      // another live participant holds the role, or it is held by this caller already
     exhausted,  // this process is out of thread records, claims or leases
     gone,       // what the handle stood for was fenced off: released twice, forked away or removed
+    foreign,    // a pointer or handle that does not belong to this structure
     corrupt,    // the segment holds a value that no correct participant can have written
   };
 
@@ -52,6 +53,8 @@ class outcome {
         return "exhausted";
       case code::gone:
         return "gone";
+      case code::foreign:
+        return "foreign";
       case code::corrupt:
         return "corrupt";
     }
@@ -66,6 +69,7 @@ class outcome {
   static constexpr code taken = code::taken;
   static constexpr code exhausted = code::exhausted;
   static constexpr code gone = code::gone;
+  static constexpr code foreign = code::foreign;
   static constexpr code corrupt = code::corrupt;
 
  private:

@@ -20,8 +20,8 @@ uint64_t checksum_of(const structure_geometry& g) {
 absl::Status check_request(const layout_request& request, const structure_geometry& wanted,
                            uint64_t available, std::string_view what) {
   if (request.capacity == 0 || request.capacity > request.max_capacity) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        what, ": the capacity is ", request.capacity, ", expected 1 to ", request.max_capacity));
+    return absl::InvalidArgumentError(absl::StrCat(what, ": the capacity is ", request.capacity,
+                                                   ", expected 1 to ", request.max_capacity));
   }
   if (wanted.bytes > available) {
     const std::string takes =
@@ -97,13 +97,12 @@ structure_geometry geometry_builder::finish() const {
 absl::StatusOr<opened_structure> open_laid_out(const memory& mem, std::string_view name,
                                                open_mode mode, const structure_type& type,
                                                const layout_request& request,
-                                               layout_function lay_out,
-                                               laid_out_initializer init) {
+                                               layout_function lay_out, laid_out_initializer init) {
   const std::string what =
       absl::StrCat("segment ", mem.name(), ": ", kind_name(type.what), " \"", name, "\"");
   if (mem.read_only()) {
-    return absl::PermissionDeniedError(
-        absl::StrCat(what, ": the segment is open read-only, and a handle's hold is written there"));
+    return absl::PermissionDeniedError(absl::StrCat(
+        what, ": the segment is open read-only, and a handle's hold is written there"));
   }
   const auto build = [&](uint64_t capacity, uint64_t extra) {
     geometry_builder builder(type, capacity, extra);
@@ -135,8 +134,8 @@ absl::StatusOr<opened_structure> open_laid_out(const memory& mem, std::string_vi
   // Copied first, so that what is checked is what is used.
   structure_geometry found{};
   if (held->bytes() < sizeof found) {
-    return absl::DataLossError(absl::StrCat(what, ": it has ", held->bytes(),
-                                            " bytes, expected at least ", sizeof found));
+    return absl::DataLossError(
+        absl::StrCat(what, ": it has ", held->bytes(), " bytes, expected at least ", sizeof found));
   }
   std::memcpy(&found, held->data(), sizeof found);
   if (reinterpret_cast<uintptr_t>(held->data()) % align != 0) {
@@ -153,9 +152,8 @@ absl::StatusOr<opened_structure> open_laid_out(const memory& mem, std::string_vi
   if (!sound.ok()) return sound;
   if (mode == open_mode::open_or_create && !created) {
     if (found.capacity != request.capacity) {
-      return absl::FailedPreconditionError(absl::StrCat(what, ": it exists with capacity ",
-                                                        found.capacity, ", asked for ",
-                                                        request.capacity));
+      return absl::FailedPreconditionError(absl::StrCat(
+          what, ": it exists with capacity ", found.capacity, ", asked for ", request.capacity));
     }
     if (request.extra != 0 && found.extra != request.extra) {
       return absl::FailedPreconditionError(absl::StrCat(what, ": it exists with ",

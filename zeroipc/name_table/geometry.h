@@ -79,9 +79,9 @@ using layout_function = absl::FunctionRef<void(geometry_builder&)>;
 using laid_out_initializer = absl::FunctionRef<void(void* memory, const structure_geometry&)>;
 
 struct layout_request {
-  uint64_t capacity = 1;      // what is asked for, by a creator
-  uint64_t max_capacity = 1;  // what the kind can hold
-  uint64_t extra = 0;         // 0: the kind's default, or as it is
+  uint64_t capacity = 1;             // what is asked for, by a creator
+  uint64_t max_capacity = 1;         // what the kind can hold
+  uint64_t extra = 0;                // 0: the kind's default, or as it is
   std::string_view extra_name = "";  // for messages: "max_leases"
 };
 
@@ -97,8 +97,7 @@ struct opened_structure {
 absl::StatusOr<opened_structure> open_laid_out(const memory& mem, std::string_view name,
                                                open_mode mode, const structure_type& type,
                                                const layout_request& request,
-                                               layout_function lay_out,
-                                               laid_out_initializer init);
+                                               layout_function lay_out, laid_out_initializer init);
 
 // Where the item `index` of a part lies. REQUIRES: part and index are within the checked geometry.
 inline std::byte* item_of(void* structure, const structure_geometry& g, size_t part,
