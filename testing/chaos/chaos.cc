@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
 #include <thread>
 #include <utility>
 
@@ -30,11 +31,16 @@ void pin(pid_t pid, const cpu_set_t& where) {
   ::closedir(tasks);
 }
 
+// Those that this process may use, or the first of them.
 cpu_set_t processors(bool all) {
   cpu_set_t set;
   CPU_ZERO(&set);
-  const long n = all ? std::max(1L, ::sysconf(_SC_NPROCESSORS_CONF)) : 1;
-  for (long i = 0; i < n; ++i) CPU_SET(static_cast<size_t>(i), &set);
+  ::sched_getaffinity(0, sizeof set, &set);
+  if (all) return set;
+  size_t first = 0;
+  while (first + 1 < CPU_SETSIZE && !CPU_ISSET(first, &set)) ++first;
+  CPU_ZERO(&set);
+  CPU_SET(first, &set);
   return set;
 }
 
@@ -80,11 +86,14 @@ void chaos::wake_up(bool all) {
 }
 
 void chaos::starve(bool on) {
-  if (on == !hogs_.empty()) return;
+  const bool before = !hogs_.empty();
+  if (!on && !before) return;
   const cpu_set_t where = processors(!on);
+  // Each time, for who replaces a worker was born free.
   for (int i = 0; i < how_.workers; ++i) {
     if (harness::process* p = killer_.worker(i)) pin(p->pid(), where);
   }
+  if (on && before) return;
   if (on) {
     starved_since_ = steady_clock::now();
     for (int i = 0; i < 2; ++i) {
@@ -141,21 +150,30 @@ bool chaos::finish() {
   return killer_.finish();
 }
 
-low_limits::low_limits(int spare) {
-  rlimit now{};
-  ::getrlimit(RLIMIT_NOFILE, &now);
-  before_ = now.rlim_cur;
+low_limits::low_limits(int descriptors, uint64_t bytes) {
+  ::getrlimit(RLIMIT_NOFILE, &descriptors_before_);
+  ::getrlimit(RLIMIT_AS, &bytes_before_);
+  rlimit low = descriptors_before_;
   const int next = ::dup(2);
   ::close(next);
-  now.rlim_cur = std::min<rlim_t>(now.rlim_max, static_cast<rlim_t>(next + spare));
-  ::setrlimit(RLIMIT_NOFILE, &now);
+  low.rlim_cur = std::min<rlim_t>(low.rlim_max, static_cast<rlim_t>(next + descriptors));
+  ::setrlimit(RLIMIT_NOFILE, &low);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  if (bytes == kNoLimit) return;
+  uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  low = bytes_before_;
+  low.rlim_cur = std::min<rlim_t>(low.rlim_max,
+                                  pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) + bytes);
+  ::setrlimit(RLIMIT_AS, &low);
+#else
+  (void)bytes;
+#endif
 }
 
 low_limits::~low_limits() {
-  rlimit now{};
-  ::getrlimit(RLIMIT_NOFILE, &now);
-  now.rlim_cur = before_;
-  ::setrlimit(RLIMIT_NOFILE, &now);
+  ::setrlimit(RLIMIT_NOFILE, &descriptors_before_);
+  ::setrlimit(RLIMIT_AS, &bytes_before_);
 }
 
 }  // namespace zeroipc::chaos

@@ -16,6 +16,7 @@
 #define ZEROIPC_TESTING_CHAOS_CHAOS_H_
 
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <cstdint>
@@ -46,7 +47,7 @@ struct report {
   uint64_t seed = 0;
   uint64_t kills = 0;  // each with a restart
   uint64_t stops = 0;
-  uint64_t interruptions = 0;  // signals that were handled in the middle of something
+  uint64_t interruptions = 0;  // signals that were sent; each interrupts whatever was going on
   uint64_t starved_ms = 0;
   std::string text() const;
 };
@@ -89,16 +90,20 @@ class chaos {
   report report_;
 };
 
-// Lowers RLIMIT_NOFILE to `spare` descriptors beyond those that are open, and back when it goes out of scope.
+// Lowers RLIMIT_NOFILE to `descriptors` beyond those that are open, and RLIMIT_AS to `bytes` beyond what is mapped; back when it
+// goes out of scope. A sanitizer maps terabytes as it goes along, so there the second is left alone.
 class low_limits {
  public:
-  explicit low_limits(int spare);
+  static constexpr uint64_t kNoLimit = ~uint64_t{0};
+
+  explicit low_limits(int descriptors, uint64_t bytes = kNoLimit);
   ~low_limits();
   low_limits(const low_limits&) = delete;
   low_limits& operator=(const low_limits&) = delete;
 
  private:
-  uint64_t before_;
+  rlimit descriptors_before_{};
+  rlimit bytes_before_{};
 };
 
 }  // namespace zeroipc::chaos

@@ -1,9 +1,6 @@
 // A file system without room is an error when a structure is created, and never a SIGBUS when one
 // is used.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "testing/harness/harness.h"
 #include "zeroipc/heap/heap.h"
 #include "zeroipc/name_table/audit.h"
 #include "zeroipc/name_table/name_table.h"
@@ -32,28 +30,9 @@ const structure_type kRaw = {.what = kind::raw};
     }                                                              \
   } while (false)
 
-bool write_file(const char* path, const std::string& text) {
-  const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
-  const bool ok =
-      fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  if (fd >= 0) ::close(fd);
-  return ok;
-}
-
-// A mount namespace of this process's own, in which it may mount.
-bool may_mount() {
-  const std::string uid = std::to_string(::getuid()), gid = std::to_string(::getgid());
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return ::unshare(CLONE_NEWNS) == 0;
-  // Without these no file can be created: its owner would have no number outside.
-  return write_file("/proc/self/uid_map", "0 " + uid + " 1") &&
-         write_file("/proc/self/setgroups", "deny") &&
-         write_file("/proc/self/gid_map", "0 " + gid + " 1");
-}
-
 // Runs in a child with a file system of its own, of 2 MiB.
 int fill_it(const std::string& directory) {
-  if (!may_mount()) return kNoMount;
-  if (::mount("tmpfs", directory.c_str(), "tmpfs", 0, "size=2m") != 0) return kNoMount;
+  if (!harness::mount_small_file_system(directory, 2 << 20)) return kNoMount;
   const std::string path = directory + "/full.seg";
   memory mem = *memory::create(path, 64 << 20);
 

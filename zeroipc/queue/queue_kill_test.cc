@@ -2,10 +2,12 @@
 // nobody gets stuck.
 //
 // Accounting is exact, in memory of the test's own:
-//   a producer    notes the number it is about to push, pushes, notes that it was acknowledged
-//   a popper      pops straight into a cell of its own, which shows what it had in its hands when it was killed; such an item
-//                 may be gone (it went with the process) or may come to somebody else, once
+//   a producer    notes the numbers it is about to push, one or a batch, pushes, notes that they were acknowledged
+//   a popper      pops straight into cells of its own, one or a batch, which show what it had in its hands when it was killed;
+//                 such an item may be gone (it went with the process) or may come to somebody else, once
 //   a leaser      notes the item, counts it, acknowledges; killed in between, that item may be counted once more
+// Now and then each of them leaves the segment and joins it again.
+//
 // So of the items acknowledged, exactly those missing must stand in the cell of a killed popper, and exactly those counted
 // twice in the note of a killed leaser.
 //
@@ -22,10 +24,12 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
-#include <thread>
+#include <utility>
 
 #include "testing/chaos/chaos.h"
 #include "testing/evidence/evidence.h"
@@ -41,6 +45,7 @@ uint64_t first_seed = 0;
 constexpr uint64_t kMost = uint64_t{1} << 26;  // items a producer may push in a round
 constexpr int kProducers = 2, kConsumers = 2;
 constexpr uint32_t kMostKills = 1 << 16;
+constexpr uint64_t kBatch = 3;
 
 struct payload {
   uint64_t id = 0;
@@ -55,16 +60,17 @@ struct payload {
 
 struct books {
   struct alignas(64) producer {
-    std::atomic<uint64_t> tried{0};
-    std::atomic<uint64_t> acknowledged{
-        0};  // the last one; those before it that are missing here are in `unsure`
+    std::atomic<uint64_t> tried{0};  // the last one
+    // The last one; those before it that are missing here are in `unsure`.
+    std::atomic<uint64_t> acknowledged{0};
   } producers[kProducers];
   struct alignas(64) consumer {
-    payload cell;                      // what pop() writes to
+    payload cells[kBatch];             // what pop() writes to
     std::atomic<uint64_t> noted{0};    // leaser: about to be counted, and not acknowledged yet
-    std::atomic<uint32_t> popping{0};  // popper: cell not counted yet
+    std::atomic<uint32_t> popping{0};  // popper: cells not counted yet
   } consumers[kConsumers];
   std::atomic<uint32_t> n_unsure{0}, n_gone{0}, n_again{0}, torn{0};
+  std::atomic<uint64_t> rejoined{0};
   uint64_t unsure[kMostKills];  // tried by a producer that was killed before the answer
   uint64_t gone[kMostKills];    // in the cell of a popper that was killed
   uint64_t again[kMostKills];   // in the note of a leaser that was killed
@@ -103,6 +109,7 @@ class KilledAtRandom : public ::testing::Test {
                                zeroipc::testing::instrument::chaos)
         .figure("kills", static_cast<uint64_t>(sum_.kills))
         .figure("stops", sum_.stops)
+        .figure("rejoined", sum_.rejoined)
         .figure("interruptions", sum_.interruptions)
         .figure("items", sum_.delivered);
   }
@@ -111,28 +118,55 @@ class KilledAtRandom : public ::testing::Test {
   static constexpr int kIn = Policy::multi_producer ? 2 : 1;
   static constexpr int kOut = Policy::multi_consumer ? 2 : 1;
 
-  void produce(queue<payload, Policy>& q, int p) {
+  // A worker's own way into the queue: inherited at first, and then its own.
+  struct access {
+    const std::string segment;
+    std::unique_ptr<memory> mem;
+    std::unique_ptr<queue<payload, Policy>> q;
+
+    void rejoin() {
+      q.reset();
+      mem.reset();
+      mem = std::make_unique<memory>(segment);
+      q = std::make_unique<queue<payload, Policy>>(*mem, "items");
+    }
+  };
+  static constexpr uint64_t kStay = 3'000;  // operations between two joins
+
+  void produce(access& to, int p) {
     auto& mine = books_->producers[p];
     // What the predecessor was at, when it was killed.
-    if (mine.tried != mine.acknowledged) {
-      note(books_->n_unsure, books_->unsure, uint64_t(p) << 32 | mine.tried);
-      mine.acknowledged.store(mine.tried);
+    while (mine.acknowledged != mine.tried) {
+      const uint64_t next = mine.acknowledged + 1;
+      note(books_->n_unsure, books_->unsure, uint64_t(p) << 32 | next);
+      mine.acknowledged = next;
     }
-    for (uint64_t i = mine.tried + 1;; ++i) {
-      ASSERT_LT(i, kMost - 1) << "the books are full: shorten the rounds";
-      mine.tried = i;
+    for (uint64_t turn = 1;; ++turn) {
+      const uint64_t first = mine.acknowledged + 1, n = turn % 8 == 0 ? kBatch : 1;
+      ASSERT_LT(first + n, kMost - 1) << "the books are full: shorten the rounds";
+      mine.tried = first + n - 1;
+      payload items[kBatch];
+      for (uint64_t k = 0; k < n; ++k) items[k] = payload::of(uint64_t(p) << 32 | (first + k));
+      uint64_t done = 0;
       outcome r;
       do {
-        r = q.push(payload::of(uint64_t(p) << 32 | i));
+        const batch_outcome b = to.q->push_n(std::span<const payload>(items + done, n - done));
+        done += b.count;
+        r = b.why;
       } while (r == outcome::taken);  // the predecessor is not quite dead
+      mine.acknowledged = first + done - 1;
       if (r == outcome::closed) {
-        note(books_->n_unsure, books_->unsure, uint64_t(p) << 32 | i);
-        mine.acknowledged.store(i);
+        mine.tried.store(mine.acknowledged);
         return;
       }
       ASSERT_TRUE(r) << r.name();
-      mine.acknowledged = i;
+      if (turn % kStay == 0) rejoin(to);
     }
+  }
+
+  void rejoin(access& to) {
+    to.rejoin();
+    books_->rejoined.fetch_add(1);
   }
 
   void count(const payload& x) {
@@ -140,14 +174,18 @@ class KilledAtRandom : public ::testing::Test {
     books_->seen[(x.id >> 32) % kProducers][(x.id & 0xffffffff) % kMost].fetch_add(1);
   }
 
-  void consume(queue<payload, Policy>& q, int c, bool by_lease) {
+  void consume(access& to, int c, bool by_lease) {
     auto& mine = books_->consumers[c];
-    if (mine.popping != 0 && mine.cell.id != 0) note(books_->n_gone, books_->gone, mine.cell.id);
+    if (mine.popping != 0) {
+      for (const payload& x : mine.cells) {
+        if (x.id != 0) note(books_->n_gone, books_->gone, x.id);
+      }
+    }
     if (mine.noted != 0) note(books_->n_again, books_->again, mine.noted);
     mine.noted = 0;
-    for (;;) {
+    for (uint64_t turn = 1;; ++turn) {
       if (by_lease) {
-        auto job = q.lease();
+        auto job = to.q->lease();
         if (job.why() == outcome::taken) continue;
         if (job.why() == outcome::closed) return;
         ASSERT_TRUE(job) << job.why().name();
@@ -156,37 +194,41 @@ class KilledAtRandom : public ::testing::Test {
         ASSERT_TRUE(job.ack());
         mine.noted = 0;
       } else {
-        mine.cell.id = 0;
+        for (payload& x : mine.cells) x.id = 0;
         mine.popping = 1;
-        const outcome r = q.pop(mine.cell);
-        if (r == outcome::taken) continue;
-        if (r == outcome::closed) {
+        const batch_outcome r =
+            to.q->pop_n(std::span<payload>(mine.cells, turn % 8 == 0 ? kBatch : 1));
+        if (r.why == outcome::taken) continue;
+        if (r.why == outcome::closed) {
           mine.popping = 0;
           return;
         }
-        ASSERT_TRUE(r) << r.name();
-        count(mine.cell);
+        ASSERT_TRUE(r) << r.why.name();
+        for (size_t i = 0; i < r.count; ++i) count(mine.cells[i]);
         mine.popping = 0;
       }
+      if (turn % kStay == 0) rejoin(to);
     }
   }
 
   void RunRound(const plan& how, std::chrono::seconds duration, uint64_t seed) {
     books_ = &*books_state_.emplace();
     harness::unique_segment segment;
-    memory mem(segment.name(), 1 << 20);
-    queue<payload, Policy> q(mem, "items", how.capacity);
+    auto mem = std::make_unique<memory>(segment.name(), 1 << 20);
+    auto q = std::make_unique<queue<payload, Policy>>(*mem, "items", how.capacity);
     const auto work = [&](int worker) {
+      access to{segment.name(), std::move(mem),
+                std::move(q)};  // the child's copies, and all it has of the segment
       if (worker < kIn) {
-        produce(q, worker);
+        produce(to, worker);
       } else {
-        consume(q, worker - kIn, worker - kIn < how.leasers);
+        consume(to, worker - kIn, worker - kIn < how.leasers);
       }
     };
     if (how.chaos) {
       chaos::chaos all({.workers = kIn + kOut, .seed = seed}, work);
       all.run_for(duration);
-      q.close();
+      q->close();
       ASSERT_TRUE(all.finish()) << "somebody is stuck; " << all.so_far().text();
       sum_.kills += static_cast<int>(all.so_far().kills);
       sum_.stops += all.so_far().stops;
@@ -194,13 +236,13 @@ class KilledAtRandom : public ::testing::Test {
     } else {
       harness::killer killer({.workers = kIn + kOut, .seed = seed}, work);
       killer.run_for(duration);
-      q.close();
+      q->close();
       ASSERT_TRUE(killer.finish()) << "somebody is stuck; seed " << seed;
       sum_.kills += killer.kills();
     }
     judge();
-    EXPECT_EQ(q.stats().leased, 0u);
-    EXPECT_EQ(q.size(), 0u);
+    EXPECT_EQ(q->stats().leased, 0u);
+    EXPECT_EQ(q->size(), 0u);
   }
 
   void judge() {
@@ -228,6 +270,7 @@ class KilledAtRandom : public ::testing::Test {
     EXPECT_EQ(doubled, 0u);
     EXPECT_EQ(books_->torn, 0u);
     sum_.delivered += delivered;
+    sum_.rejoined += books_->rejoined;
     sum_.unsure += books_->n_unsure;
     sum_.gone += books_->n_gone;
     sum_.again += books_->n_again;
@@ -237,7 +280,7 @@ class KilledAtRandom : public ::testing::Test {
   books* books_ = nullptr;  // in books_state_
   struct {
     int kills = 0;
-    uint64_t stops = 0, interruptions = 0;
+    uint64_t stops = 0, interruptions = 0, rejoined = 0;
     uint64_t delivered = 0;
     uint32_t unsure = 0, gone = 0, again = 0;
   } sum_;
