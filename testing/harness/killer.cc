@@ -1,6 +1,10 @@
 #include "testing/harness/killer.h"
 
+#include <signal.h>
+#include <time.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 #include <utility>
 
@@ -91,6 +95,18 @@ int killer::running() const {
 process* killer::worker(int number) {
   auto& slot = workers_[static_cast<size_t>(number)];
   return slot ? &*slot : nullptr;
+}
+
+void kill_this_process_within(std::chrono::nanoseconds t) {
+  sigevent how{};
+  how.sigev_notify = SIGEV_SIGNAL;
+  how.sigev_signo = SIGKILL;
+  timer_t timer;
+  if (::timer_create(CLOCK_MONOTONIC, &how, &timer) != 0) std::abort();
+  constexpr int64_t kSecond = 1'000'000'000;
+  const itimerspec when = {.it_interval = {},
+                           .it_value = {t.count() / kSecond, t.count() % kSecond + 1}};
+  if (::timer_settime(timer, 0, &when, nullptr) != 0) std::abort();
 }
 
 }  // namespace zeroipc::harness

@@ -64,6 +64,10 @@ class killer {
   bool all_well_ = true;
 };
 
+// SIGKILL by a timer of this process: unlike another's kill, which mostly comes while this one is off the processor and between
+// two operations, it interrupts what is running, at any instruction.
+void kill_this_process_within(std::chrono::nanoseconds t);
+
 }  // namespace zeroipc::harness
 
 #endif  // ZEROIPC_TESTING_HARNESS_KILLER_H_

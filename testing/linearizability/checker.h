@@ -11,7 +11,9 @@
 //
 // The search is that of J. Wing and C. Gong ("Testing and verifying concurrent objects", 1993) with the memory of G. Lowe
 // ("Testing for linearizability", 2017): a set of operations done together with a state is gone into once. It ends
-// undecided when it has looked at `budget` of these: that is no pass.
+// undecided when it has looked at `budget` of these: that is no pass. They are remembered by 64 bits each. Two that fall
+// together could only make a violation out of a history that has an order, never the other way around, and do so once in a
+// million histories that need the whole budget.
 //
 // Complexity: exponential in the number of operations that overlap, in the worst case; short histories are cheap.
 #ifndef ZEROIPC_TESTING_LINEARIZABILITY_CHECKER_H_

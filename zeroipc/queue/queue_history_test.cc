@@ -6,14 +6,12 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <string>
@@ -78,18 +76,6 @@ struct element {
   }
 };
 
-// SIGKILL by a timer of this process: unlike another's kill, which mostly comes while this one is off the processor and
-// between two operations, it interrupts what is running, at any instruction.
-void killed_within(std::chrono::nanoseconds t) {
-  sigevent how{};
-  how.sigev_notify = SIGEV_SIGNAL;
-  how.sigev_signo = SIGKILL;
-  timer_t timer;
-  if (::timer_create(CLOCK_MONOTONIC, &how, &timer) != 0) std::abort();
-  const itimerspec when = {.it_interval = {}, .it_value = {0, t.count() + 1}};
-  if (::timer_settime(timer, 0, &when, nullptr) != 0) std::abort();
-}
-
 template <typename Policy>
 class QueueHistory : public ::testing::Test {
  protected:
@@ -115,14 +101,74 @@ class QueueHistory : public ::testing::Test {
     return r;
   }
 
-  void Push(Q& q, record& h, size_t me, uint64_t id) {
-    const element x = element::of(id);
-    Do(h, me, {.what = kind::push, .id = id}, [&](auto&) { return q.try_push(x); });
+  static constexpr std::chrono::microseconds kShortly{50};
+  static outcome untimed(outcome r, outcome instead) {
+    return r == outcome::timed_out ? instead : r;
   }
-  outcome Pop(Q& q, record& h, size_t me) {
+
+  void Push(Q& q, record& h, size_t me, uint64_t id, bool wait) {
+    const element x = element::of(id);
+    Do(h, me, {.what = kind::push, .id = id}, [&](auto&) {
+      return wait ? untimed(q.push_for(x, kShortly), outcome::full) : q.try_push(x);
+    });
+  }
+  // As many single ones, all under way at once.
+  void PushTwo(Q& q, record& h, size_t me, uint64_t id) {
+    const std::array<element, 2> two = {element::of(id), element::of(id + 1)};
+    std::array<queue_operation, 2> o;
+    std::array<typename record::place, 2> at;
+    for (size_t i = 0; i < 2; ++i) {
+      o[i] = {.what = kind::push, .id = id + i};
+      at[i] = h.begin(me, o[i]);
+    }
+    batch_outcome r;
+    do {
+      r = q.try_push_n(two);
+    } while (r.why == outcome::taken);
+    for (size_t i = 0; i < 2; ++i) {
+      o[i].how = i < r.count ? result::ok : result_of(r.why);
+      h.end(at[i], o[i]);
+    }
+  }
+  void PopTwo(Q& q, record& h, size_t me) {
+    std::array<element, 2> two;
+    std::array<queue_operation, 2> o;
+    std::array<typename record::place, 2> at;
+    for (size_t i = 0; i < 2; ++i) {
+      o[i] = {.what = kind::pop};
+      at[i] = h.begin(me, o[i]);
+    }
+    batch_outcome r;
+    do {
+      r = q.try_pop_n(two);
+    } while (r.why == outcome::taken);
+    for (size_t i = 0; i < 2; ++i) {
+      if (i < r.count) {
+        EXPECT_TRUE(two[i].whole()) << "torn: " << two[i].id;
+        o[i].id = two[i].id;
+        o[i].how = result::ok;
+        h.end(at[i], o[i]);
+      } else if (r.count == 0) {
+        o[i].how = result_of(r.why);
+        h.end(at[i], o[i]);
+      } else {
+        // That there was not one more is said of no moment: a batch takes what it finds.
+        o[i].how = result::empty;
+        o[i].excused = true;
+        h.end(at[i], o[i]);
+      }
+    }
+  }
+  void Close(Q& q, record& h, size_t me) {
+    Do(h, me, {.what = kind::close}, [&](auto&) {
+      q.close();
+      return outcome(outcome::ok);
+    });
+  }
+  outcome Pop(Q& q, record& h, size_t me, bool wait = false) {
     element x;
     return Do(h, me, {.what = kind::pop}, [&](auto& o) {
-      const outcome r = q.try_pop(x);
+      const outcome r = wait ? untimed(q.pop_for(x, kShortly), outcome::empty) : q.try_pop(x);
       if (r) {
         EXPECT_TRUE(x.whole()) << "torn: " << x.id;
       }
@@ -151,20 +197,27 @@ class QueueHistory : public ::testing::Test {
   }
 
   // One that is to `die` arms its timer after a few operations and goes on until it is killed.
-  void Work(Q& q, record& h, int me, uint64_t seed, bool die) {
+  void Work(Q& q, record& h, int me, uint64_t seed, bool die, bool closes) {
     std::mt19937_64 random(seed * 31 + static_cast<uint64_t>(me));
     const auto slot = static_cast<size_t>(me);
     const int last = die ? static_cast<int>(random() % (kOperations / 2)) : kOperations;
     for (int i = 0; i < kOperations || die; ++i) {
-      if (i == last) killed_within(std::chrono::nanoseconds(6'000 + random() % 14'000));
+      if (i == last)
+        harness::kill_this_process_within(std::chrono::nanoseconds(6'000 + random() % 14'000));
       if (i < last && random() % 4 == 0) ::sched_yield();
       if (h.full(slot)) {
         ::pause();  // the timer is late
       }
-      if (me < kPushers) {
-        Push(q, h, slot, static_cast<uint64_t>(me + 1) * 1000 + static_cast<uint64_t>(i));
-      } else if (random() % 3 != 0) {
-        Pop(q, h, slot);
+      const uint64_t draw = random() % 12;
+      if (closes && draw == 0) {
+        Close(q, h, slot);
+      } else if (me < kPushers) {
+        const uint64_t id = static_cast<uint64_t>(me + 1) * 1000 + static_cast<uint64_t>(i) * 2;
+        draw < 4 ? PushTwo(q, h, slot, id) : Push(q, h, slot, id, draw < 7);
+      } else if (draw < 3) {
+        PopTwo(q, h, slot);
+      } else if (draw < 8) {
+        Pop(q, h, slot, draw < 5);
       } else {
         Lease(q, h, slot, random() % 2 == 0);
       }
@@ -217,7 +270,7 @@ TYPED_TEST(QueueHistory, SomeOrderExplainsIt) {
     for (int i = 0; i < TestFixture::kProcesses; ++i) {
       workers.push_back(std::make_unique<process>([&, i] {
         EXPECT_TRUE(start->wait());
-        this->Work(*q, h, i, seed, i == victim);
+        this->Work(*q, h, i, seed, i == victim, burst % 5 == 0);
       }));
     }
     start->open();
