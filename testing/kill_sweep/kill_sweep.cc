@@ -167,9 +167,10 @@ sweep_result step_through(std::span<const std::byte> watched,
 }
 
 sweep_result interleave(const std::function<void()>& operation,
-                        const std::function<void(long step)>& between) {
+                        const std::function<void(long step)>& between,
+                        const std::function<void()>& prepare) {
   sweep_result result;
-  traced_child child(operation, [] {});
+  traced_child child(operation, prepare);
   result.broken = !child.stopped();
   while (!result.broken && !child.returned()) {
     between(result.steps);

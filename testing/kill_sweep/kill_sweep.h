@@ -50,8 +50,9 @@ sweep_result step_through(
 
 // Steps one child to the end and calls `between(step)` before each of its steps: whatever that does
 // happens between two instructions of the operation. For races whose window no stress test hits.
-sweep_result interleave(const std::function<void()>& operation,
-                        const std::function<void(long step)>& between);
+sweep_result interleave(
+    const std::function<void()>& operation, const std::function<void(long step)>& between,
+    const std::function<void()>& prepare = [] {});
 
 // The steps after which a kill can make a difference to others: those that change the watched memory, or are a system
 // call, and the one before each. Between two of them only memory of the process's own changes, which dies with it.

@@ -95,13 +95,14 @@ void segment_sweep::recoverer_too(const operation& victim, const make_recoverer&
       return;
     const memory between = copy_of(mem_);
     long second = 0;
-    step(between, recoverer(between), nothing_or_first_steps(between), at, true, [&](const moment& both) {
-      if (second++ % which.second_stride != 0) return;
-      ++states_;
-      const memory copy = copy_of(between);
-      verdict(copy, both);
-      expect_clean_audit(copy, both);
-    });
+    step(between, recoverer(between), nothing_or_first_steps(between), at, true,
+         [&](const moment& both) {
+           if (second++ % which.second_stride != 0) return;
+           ++states_;
+           const memory copy = copy_of(between);
+           verdict(copy, both);
+           expect_clean_audit(copy, both);
+         });
   });
 }
 

@@ -88,6 +88,22 @@ TEST_F(HostileTableTest, AnEntryThatPointsOutOfTheHeap) {
   EXPECT_TRUE(AuditIsClean());
 }
 
+TEST_F(HostileTableTest, ALinkOfRemovedEntriesThatLeadsOutOfTheTable) {
+  const uint32_t i = IndexOf("n1");
+  absl::StatusOr<structure> held = open_structure(mem_, "n1", kRaw);
+  ASSERT_TRUE(remove(mem_, "n1").ok());
+  const uint64_t good = view_.entry(i).removed_links.load();
+  for (const uint64_t links : {uint64_t{0x7fff'ffff}, uint64_t{0x7fff'ffff} << 32}) {
+    view_.entry(i).removed_links.store(links);
+    EXPECT_FALSE(AuditIsClean());
+    // The last hold goes, and with it the entry, if it can be taken out of the list.
+    held = absl::UnknownError("closed");
+    EXPECT_FALSE(AuditIsClean());
+  }
+  view_.entry(i).removed_links.store(good);
+  EXPECT_TRUE(AuditIsClean()) << "nothing was lost";
+}
+
 TEST_F(HostileTableTest, ALockThatNobodyReleases) {
   // The owner word names a participant that lives and does not hold it: ourselves.
   const int64_t patience = control_patience().exchange(50'000'000);

@@ -136,5 +136,44 @@ TEST_F(InterleavedLookupTest, WhatIsFoundIsOneEntryAndNotHalfOfAnother) {
   EXPECT_GT(moved, 2 * kPlaces) << "most changes must fall into the lookup";
 }
 
+TEST_F(InterleavedLookupTest, WhatIsOpenedIsHeld) {
+  // Removed while it is being opened, with its memory given to another at once, if nobody holds it.
+  const auto create = [&](const std::string& name, uint64_t id) {
+    ASSERT_TRUE(create_structure(mem_, name, kRaw, 64, 64, [&](void* p) {
+                  *static_cast<uint64_t*>(p) = id;
+                }).ok());
+  };
+  const auto open = [&](long at) {
+    return zeroipc::testing::interleave(
+        [&] {
+          const absl::StatusOr<structure> s = open_structure(mem_, "x", kRaw);
+          answer_[0].store(s.ok()                         ? *static_cast<const uint64_t*>(s->data())
+                           : absl::IsNotFound(s.status()) ? 0
+                                                          : 99);
+        },
+        [&](long step) {
+          if (step != at) return;
+          Remove("x");
+          create("y", 2);
+        },
+        [&] { mem_.attachment()->self->self(); });
+  };
+  create("x", 1);
+  const long steps = open(-1).steps;
+  ASSERT_EQ(answer_[0], 1u);
+  Remove("x");
+  int held = 0, missing = 0;
+  for (long at = 0; at < steps; at += 5) {
+    create("x", 1);
+    ASSERT_FALSE(open(at).broken);
+    ASSERT_LE(answer_[0], 1u) << "opened at " << at << " of " << steps
+                              << ", and it is something else";
+    ++(answer_[0] == 1 ? held : missing);
+    Remove("y");
+  }
+  EXPECT_GT(held, 0);
+  EXPECT_GT(missing, 0);
+}
+
 }  // namespace
 }  // namespace zeroipc::internal

@@ -167,6 +167,15 @@ std::vector<queue_operation<Policy>> all_queue_operations() {
                  },
                  {101},
                  1});
+  all.push_back({"reserve, abort, pop past it",
+                 1,
+                 [](Q& q) {
+                   q.try_reserve().abort();
+                   q.pop();
+                   q.try_pop();
+                 },
+                 {},
+                 1});
   all.push_back({"close", 2, [](Q& q) { q.close(); }, {}, 0, true});
   return all;
 }
