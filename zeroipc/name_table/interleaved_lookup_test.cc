@@ -163,7 +163,7 @@ TEST_F(InterleavedLookupTest, WhatIsOpenedIsHeld) {
   ASSERT_EQ(answer_[0], 1u);
   Remove("x");
   int held = 0, missing = 0;
-  for (long at = 0; at < steps; at += 5) {
+  for (long at = 0; at < steps; at += 61) {
     create("x", 1);
     ASSERT_FALSE(open(at).broken);
     ASSERT_LE(answer_[0], 1u) << "opened at " << at << " of " << steps

@@ -5,7 +5,8 @@
 // where there are more), on the membership epoch, and on its own stop word, in one futex_waitv.
 //
 //   pulse         meaning                              next
-//   0             no watcher yet (attaching, forked)   tid, then the membership epoch moves
+//   0             no watcher yet (attaching, forked)   tid, then the membership epoch moves; where the token is free, the
+//                                                      death is announced by whoever looks
 //   tid           alive                                WAITERS set by whoever sleeps on it; OWNER_DIED by the kernel
 //   OWNER_DIED    a hint: the process is ending        the token is looked at until it is free, then the death is
 //                                                      announced and the slot's state becomes dead

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -157,6 +158,26 @@ class scenario {
   }
   void bury(uint32_t who) { q_.all().bury(who); }
 
+  // How many items the survivor can push, who pops nothing.
+  int room(bool after_recovery) {
+    auto& core = q_.as(kSurvivor);
+    if (after_recovery) core.recover();
+    int n = 0;
+    while (n < 64 && core.push(make(900), kNow)) ++n;
+    return n;
+  }
+  // The survivor pushes nothing, closes, and takes out what is there.
+  void judge_closing() {
+    auto& core = q_.as(kSurvivor);
+    core.close();
+    item x;
+    outcome r;
+    for (int i = 0; i < 64 && (r = core.pop(x, kNow)); ++i) {
+      EXPECT_TRUE(may_[x.id]) << "item " << x.id << " should not be there";
+    }
+    EXPECT_EQ(r.name(), outcome(outcome::closed).name()) << "waits for the dead";
+  }
+
   // The survivor takes all there is, and finds the room that there should be.
   void judge() {
     auto& core = q_.as(kSurvivor);
@@ -251,6 +272,28 @@ TYPED_TEST(CrashStates, OneDeathLosesNothingAndDoublesNothing) {
           if (this->HasFailure()) return;
         }
         EXPECT_GT(k, 2) << name(o) << " touched no shared memory";
+      }
+    }
+  }
+}
+
+TYPED_TEST(CrashStates, WhoeverIsHeldUpByTheDeadHelpsHimself) {
+  for (uint64_t capacity : {1, 2, 4}) {
+    for (op o : kAll) {
+      int64_t k = 0;
+      for (bool returned = false; !returned; ++k) {
+        SCOPED_TRACE(at(o, k, capacity, capacity));
+        const auto dead = [&] {
+          auto s = std::make_unique<scenario<TypeParam>>(capacity, 1, capacity);
+          returned = s->run(o, kVictim, k);
+          s->bury(kVictim);
+          return s;
+        };
+        if (o != op::close) {
+          EXPECT_EQ(dead()->room(false), dead()->room(true)) << "room that recovery would find";
+        }
+        dead()->judge_closing();
+        if (this->HasFailure()) return;
       }
     }
   }
