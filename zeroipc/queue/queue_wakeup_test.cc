@@ -19,6 +19,16 @@ using harness::wait_until_asleep;
 
 class QueueWakeup : public ::testing::Test {
  protected:
+  struct scene {
+    harness::tally done;
+    harness::gate over;
+    // For an actor: its part is done, well or not.
+    int leave(bool well) {
+      if (well) done.add();
+      return over.wait() && well ? 0 : 1;
+    }
+  };
+  harness::shared_state<scene> scene_;
   const harness::unique_segment name_;
   memory mem_{name_.name(), 1 << 20};
 };
@@ -36,7 +46,7 @@ TEST_F(QueueWakeup, ACommittedReservationWakesAConsumer) {
 TEST_F(QueueWakeup, AConsumerThatWasToldTooEarlyTellsTheNext) {
   queue<int> q(mem_, "q", 4);
   auto first = q.reserve();
-  const auto take = [&]() -> int { return q.pop() ? 0 : 1; };
+  const auto take = [&]() -> int { return scene_->leave(q.pop().has_value()); };
   process one(take), two(take);
   ASSERT_TRUE(wait_until_asleep(one.pid()));
   ASSERT_TRUE(wait_until_asleep(two.pid()));
@@ -46,6 +56,8 @@ TEST_F(QueueWakeup, AConsumerThatWasToldTooEarlyTellsTheNext) {
   ASSERT_TRUE(wait_until_asleep(two.pid()));
   *first = 1;
   EXPECT_TRUE(first.commit());
+  EXPECT_TRUE(scene_->done.wait_for_at_least(2));
+  scene_->over.open();
   EXPECT_EQ(one.wait(), exited(0));
   EXPECT_EQ(two.wait(), exited(0));
 }
@@ -55,7 +67,7 @@ TEST_F(QueueWakeup, AProducerThatWasToldTooEarlyTellsTheNext) {
   EXPECT_TRUE(q.push(1));
   EXPECT_TRUE(q.push(2));
   auto first = q.peek();
-  const auto give = [&]() -> int { return q.push(3) ? 0 : 1; };
+  const auto give = [&]() -> int { return scene_->leave(static_cast<bool>(q.push(3))); };
   process one(give), two(give);
   ASSERT_TRUE(wait_until_asleep(one.pid()));
   ASSERT_TRUE(wait_until_asleep(two.pid()));
@@ -64,6 +76,8 @@ TEST_F(QueueWakeup, AProducerThatWasToldTooEarlyTellsTheNext) {
   ASSERT_TRUE(wait_until_asleep(one.pid()));
   ASSERT_TRUE(wait_until_asleep(two.pid()));
   EXPECT_TRUE(first.release());
+  EXPECT_TRUE(scene_->done.wait_for_at_least(2));
+  scene_->over.open();
   EXPECT_EQ(one.wait(), exited(0));
   EXPECT_EQ(two.wait(), exited(0));
 }
@@ -89,16 +103,19 @@ TEST_F(QueueWakeup, WhoHasNoItemForALeaseEntryTellsTheNext) {
   auto held = q.lease();
   EXPECT_TRUE(q.push(2));
   // Both wait for the entry.
-  process first([&]() -> int { return q.lease_for(1s).why() == outcome::timed_out ? 0 : 1; });
+  process first(
+      [&]() -> int { return scene_->leave(q.lease_for(1s).why() == outcome::timed_out); });
   ASSERT_TRUE(wait_until_asleep(first.pid()));
   process second([&]() -> int { return *q.lease() == 3 ? 0 : 1; });
   ASSERT_TRUE(wait_until_asleep(second.pid()));
   EXPECT_EQ(q.pop(), 2);
   // The first is woken, finds no item, and goes away after a while; the second has to wait for items from now on.
   EXPECT_TRUE(held.ack());
-  EXPECT_EQ(first.wait(), exited(0));
+  EXPECT_TRUE(scene_->done.wait_for_at_least(1));
   EXPECT_TRUE(q.push(3));
   EXPECT_EQ(second.wait(), exited(0));
+  scene_->over.open();
+  EXPECT_EQ(first.wait(), exited(0));
 }
 
 }  // namespace

@@ -4,12 +4,10 @@
 
 #include <climits>
 #include <cstdint>
-#include <cstdio>
-#include <string>
-#include <vector>
 
 #include "testing/evidence/evidence.h"
 #include "testing/explorer/scenario.h"
+#include "testing/explorer/totals.h"
 #include "zeroipc/wait/event_word.h"
 #include "zeroipc/wait/robust_lock.h"
 #include "zeroipc/wait/wait.h"
@@ -22,31 +20,8 @@ using explorer::ending;
 using explorer::environment;
 using explorer::limits;
 using explorer::policy;
-using testing::evidence;
+using explorer::totals;
 using testing::instrument;
-
-struct totals {
-  uint64_t programs = 0, whole = 0, executions = 0, states = 0;
-
-  void explore(explorer::program& p, const limits& within, const char* what) {
-    limits l = within;
-    if (!testing::full_run()) l.executions = 20'000;
-    const explorer::verdict v = explorer::explore(p, l);
-    std::printf("%s: %s\n", what, v.text().c_str());
-    ASSERT_FALSE(v.failed);
-    ++programs;
-    whole += v.exhausted;
-    executions += v.executions;
-    states += v.states;
-  }
-  void report(std::string_view structure, instrument which) const {
-    evidence(structure, which)
-        .figure("programs", programs)
-        .figure("explored whole", whole)
-        .figure("executions", executions)
-        .figure("states", states);
-  }
-};
 
 limits within(bool weak, bool asymmetric, int deaths, int preemptions) {
   limits l;
