@@ -13,10 +13,15 @@
 #include "gtest/gtest.h"
 #include "testing/harness/harness.h"
 #include "tools/tool_run.h"
+#include "zeroipc/array/array.h"
+#include "zeroipc/cell/cell.h"
 #include "zeroipc/name_table/name_table.h"
+#include "zeroipc/pool/pool.h"
 #include "zeroipc/queue/queue.h"
+#include "zeroipc/ring/ring.h"
 #include "zeroipc/segment/layout.h"
 #include "zeroipc/segment/segment.h"
+#include "zeroipc/stack/stack.h"
 
 namespace zeroipc::tools {
 namespace {
@@ -310,6 +315,47 @@ TEST(Rm, RemovesNamesAllOrNone) {
   EXPECT_FALSE(find(mem, "one").ok());
   EXPECT_EQ(run_tool({"rm", "--force", segment.name(), "held"}).code, 0);
   EXPECT_TRUE(held.push(1)) << "its holder keeps it";
+}
+
+TEST(Show, SaysWhatIsInEachKindOfStructure) {
+  const harness::unique_segment segment;
+  const memory mem(segment.name(), kSize);
+  array<int> a(mem, "array", 5);
+  cell<int> c(mem, "cell");
+  pool<int> p(mem, "pool", 4);
+  ring<int> r(mem, "ring", 3);
+  stack<int> s(mem, "stack", 6);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(c.store(i) && r.push(i) && s.push(i));
+  }
+  s.pop();
+  p.allocate();
+  tool_run all({"show", segment.name()});
+  EXPECT_EQ(all.wait(), 0);
+  for (const char* note :
+       {"5 elements", "version 5", "1 of 4 in use", "newest 3 of 5", "4 of 6 stacked"}) {
+    EXPECT_THAT(all.out(), HasSubstr(note));
+  }
+  const auto figure = [&](const char* name, const char* of) {
+    tool_run one({"show", "--json", segment.name(), name});
+    EXPECT_EQ(one.wait(), 0);
+    return one.json()[name][of];
+  };
+  EXPECT_EQ(figure("array", "elements"), 5);
+  EXPECT_EQ(figure("cell", "version"), 5);
+  EXPECT_EQ(figure("pool", "in_use"), 1);
+  EXPECT_EQ(figure("ring", "written"), 5);
+  EXPECT_EQ(figure("stack", "popped"), 1);
+  tool_run one({"show", segment.name(), "pool"});
+  EXPECT_EQ(one.wait(), 0);
+  EXPECT_THAT(one.out(), AllOf(HasSubstr("pool<int>"), HasSubstr("in_use        1")));
+
+  // Bytes that cannot be a pool's.
+  const structure_info info = *find(mem, "pool");
+  patch(segment.path(), static_cast<off_t>(info.offset), 0);
+  tool_run damaged({"show", segment.name(), "pool"});
+  EXPECT_EQ(damaged.wait(), 0);
+  EXPECT_THAT(damaged.out(), HasSubstr("DAMAGED"));
 }
 
 }  // namespace

@@ -2,13 +2,18 @@
 #ifndef ZEROIPC_ZEROIPC_H_
 #define ZEROIPC_ZEROIPC_H_
 
+#include "zeroipc/array/array.h"
 #include "zeroipc/base/error.h"
 #include "zeroipc/base/fixed_string.h"
 #include "zeroipc/base/inline_vector.h"
 #include "zeroipc/base/outcome.h"
 #include "zeroipc/base/shareable.h"
+#include "zeroipc/cell/cell.h"
 #include "zeroipc/name_table/name_table.h"
+#include "zeroipc/pool/pool.h"
 #include "zeroipc/queue/queue.h"
+#include "zeroipc/ring/ring.h"
 #include "zeroipc/segment/segment.h"
+#include "zeroipc/stack/stack.h"
 
 #endif  // ZEROIPC_ZEROIPC_H_

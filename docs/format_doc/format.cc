@@ -19,6 +19,7 @@ time.
   describe_control_plane(&out);
   describe_names(&out);
   describe_queue(&out);
+  describe_data(&out);
   while (out.size() > 1 && out[out.size() - 1] == '\n' && out[out.size() - 2] == '\n')
     out.pop_back();
   return out;

@@ -16,6 +16,7 @@ void describe_waiting(std::string* out);
 void describe_control_plane(std::string* out);
 void describe_names(std::string* out);
 void describe_queue(std::string* out);
+void describe_data(std::string* out);
 
 }  // namespace zeroipc::format_doc
 

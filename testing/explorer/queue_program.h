@@ -104,6 +104,8 @@ class queue_program : public explorer::program {
     const auto n = static_cast<uint32_t>(scripts_.size());
     auto* const bytes = static_cast<std::byte*>(explorer::shared(geometry_.bytes, 128, "queue"));
     auto* const header = reinterpret_cast<queue_header<explorer::policy>*>(bytes);
+    bytes_ = bytes;
+    header_ = header;
     records_ = static_cast<record*>(explorer::shared((n + 1) * sizeof(record), 128, "records"));
     header->geometry = geometry_;
     give_names(*header, bytes, n);
@@ -171,6 +173,30 @@ class queue_program : public explorer::program {
     explorer::settle(&all, sizeof all);
   }
 
+  // Nobody is in an operation any more. If the queue says that its recovery is done, another pass finds nothing to repair:
+  // whoever held one up has run it again.
+  void judge_recovery() {
+    const auto n = static_cast<uint32_t>(scripts_.size());
+    if (header_->recovered_epoch.load(std::memory_order_relaxed) != env(n).death_epoch()) return;
+    check((header_->hints.load(std::memory_order_relaxed) & internal::kUnresolved) == 0,
+          "recovery is held up by nobody");
+    const auto words = [&](auto&& each) {
+      for (uint64_t i = 0; !kBare && i < geometry_.capacity; ++i) {
+        each(geometry_.slots_offset + i * geometry_.slot_stride, i);
+      }
+      each(geometry_.leases_offset, geometry_.capacity);
+    };
+    using word = explorer::policy::atomic<uint64_t>;
+    uint64_t before[8];
+    const auto at = [&](uint64_t offset) {
+      return reinterpret_cast<const word*>(bytes_ + offset)->load(std::memory_order_relaxed);
+    };
+    words([&](uint64_t offset, uint64_t i) { before[i] = at(offset); });
+    core(n).recover();
+    words([&](uint64_t offset, uint64_t i) {
+      check(at(offset) == before[i], "recovery said that it was done, and was not");
+    });
+  }
   void run(op o, core_type& c, books& b, uint64_t base);
   void give_names(queue_header<explorer::policy>& h, std::byte* bytes, uint32_t n);
 
@@ -179,6 +205,8 @@ class queue_program : public explorer::program {
   std::vector<script> scripts_;
   bool keeps_ = false;    // reservations or views
   bool returns_ = false;  // items that were taken
+  std::byte* bytes_ = nullptr;
+  queue_header<explorer::policy>* header_ = nullptr;
   record* records_ = nullptr;
   core_storage cores_[explorer::kMaxThreads];
   env_storage env_[explorer::kMaxThreads];
@@ -329,6 +357,7 @@ void queue_program<Policy>::judge() {
       last[id / 10] = id;
     }
   }
+  if (!stopped) judge_recovery();
   explorer::bury_the_rest();
   core_type& c = core(n);
   uint64_t found = 0;

@@ -12,6 +12,7 @@
 #include "tools/cli/text.h"
 #include "tools/inspect/inspect.h"
 #include "tools/inspect/segment_view.h"
+#include "tools/inspect/show_data.h"
 #include "tools/inspect/show_queue.h"
 #include "zeroipc/name_table/audit.h"
 #include "zeroipc/name_table/name_table.h"
@@ -47,6 +48,17 @@ nlohmann::json to_json(const memory& mem, const structure_info& info) {
                       {"removed", info.removed},
                       {"creator_pid", info.creator_pid},
                       {"created", utc_time(info.created_ns)}};
+  if (has_data_summary(info.what)) {
+    const absl::StatusOr<data_summary> s = look_at_data(mem, info);
+    if (!s.ok()) {
+      j["damaged"] = s.status().message();
+      return j;
+    }
+    nlohmann::json figures = nlohmann::json::object();
+    for (const auto& [name, value] : s->figures) figures[std::string(name)] = value;
+    j[std::string(kind_name(info.what))] = figures;
+    return j;
+  }
   if (info.what != kind::queue) return j;
   j["policy"] = policy_name(info.variant);
   const absl::StatusOr<queue_stats> s = look_at_queue(mem, info);
@@ -113,6 +125,13 @@ std::string queue_line(const memory& mem, const structure_info& info) {
   return text;
 }
 
+std::string note_on(const memory& mem, const structure_info& info) {
+  if (info.what == kind::queue) return queue_line(mem, info);
+  if (!has_data_summary(info.what)) return "";
+  const absl::StatusOr<data_summary> s = look_at_data(mem, info);
+  return s.ok() ? s->line : printable(s.status().message());
+}
+
 void print_header(const segment_view& v) {
   const internal::segment_geometry& g = v.mapped->attachment()->geometry;
   std::cout << printable(v.name) << ": ZeroIPC segment, format " << v.version << "\n"
@@ -150,13 +169,25 @@ void print_structures(const memory& mem, const std::vector<structure_info>& stru
   text_table table(
       {{"NAME"}, {"TYPE"}, {"BYTES", true}, {"HOLDERS", true}, {"CREATOR", true}, {"NOTE"}});
   for (const structure_info& info : structures) {
-    std::string note = info.what == kind::queue ? queue_line(mem, info) : "";
+    std::string note = note_on(mem, info);
     if (info.removed)
       note = absl::StrCat("name removed, kept by its holders", note.empty() ? "" : "; ", note);
     table.add({printable(info.name), type_of(info), with_commas(info.bytes),
                absl::StrCat(info.holders), absl::StrCat(info.creator_pid), note});
   }
   if (!table.empty()) std::cout << "\n" << table;
+}
+
+void print_data(const memory& mem, const structure_info& info) {
+  const absl::StatusOr<data_summary> s = look_at_data(mem, info);
+  if (!s.ok()) {
+    std::cout << "  DAMAGED       " << printable(s.status().message()) << "\n";
+    return;
+  }
+  std::cout << "  contents      " << s->line << "\n";
+  for (const auto& [name, value] : s->figures) {
+    std::cout << "  " << absl::StrFormat("%-14s", name) << with_commas(value) << "\n";
+  }
 }
 
 void print_one(const memory& mem, const structure_info& info) {
@@ -169,6 +200,7 @@ void print_one(const memory& mem, const structure_info& info) {
             << "  created       " << local_time(info.created_ns) << " by pid " << info.creator_pid
             << "\n"
             << "  holders       " << info.holders << " live\n";
+  if (has_data_summary(info.what)) return print_data(mem, info);
   if (info.what != kind::queue) return;
   const absl::StatusOr<queue_stats> found = look_at_queue(mem, info);
   if (!found.ok()) {

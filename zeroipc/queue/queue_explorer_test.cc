@@ -16,6 +16,12 @@ namespace {
 
 using testing::instrument;
 
+#if defined(__SANITIZE_ADDRESS__)
+constexpr uint64_t kQuickExecutions = 1'000, kQuickRecoveries = 10'000;
+#else
+constexpr uint64_t kQuickExecutions = 5'000, kQuickRecoveries = 150'000;
+#endif
+
 struct program_of {
   const char* what;
   uint64_t capacity, filled;
@@ -38,13 +44,14 @@ limits weak(int deaths, int preemptions, int stale) {
 
 // Each with nobody dying and no preemption first, then with one, and so on, so that what is cut off is what needs the most.
 template <typename Policy>
-void explore_all(const std::vector<program_of>& programs, instrument which) {
+void explore_all(const std::vector<program_of>& programs, instrument which,
+                 uint64_t quick_executions = kQuickExecutions) {
   uint64_t executions = 0, states = 0, all = 0;
   for (const program_of& p : programs) {
     queue_program<Policy> q(p.capacity, p.filled, p.scripts);
     bool whole = true;
     for (int deaths = 0; deaths <= p.within.deaths; ++deaths) {
-      uint64_t left = testing::quick_or_full<uint64_t>(2'000, 1'000'000);
+      uint64_t left = testing::quick_or_full<uint64_t>(quick_executions, 1'000'000);
       for (int n = 0; n <= p.within.preemptions && left != 0; ++n) {
         limits l = p.within;
         l.deaths = deaths;
@@ -149,6 +156,24 @@ TYPED_TEST(QueueExplorer, EveryInterleavingOfTheLivingAndTheDying) {
 TYPED_TEST(QueueExplorer, WithStaleReads) {
   const int few = testing::quick_or_full(2, 3);
   explore_all<TypeParam>(programs(weak(1, few, 2), weak(1, few, 2)), instrument::weak_memory);
+}
+
+// One dies, others are in the middle of something, and others again recover: who held a pass up runs it, and who found one
+// running is not forgotten.
+TEST(QueueExplorer, RecoveryThatIsHeldUpIsRunAgain) {
+  const int few = testing::quick_or_full(2, 4);
+  const limits three = sequential(1, few);
+  explore_all<mpmc>(
+      {
+          {"push | push | recover", 2, 0, {{push}, {push}, {recover}}, three},
+          {"pop | pop | recover", 2, 2, {{pop}, {pop}, {recover}}, three},
+          {"pop | push | recover", 2, 1, {{pop}, {push}, {recover}}, three},
+          {"pop | recover | recover", 1, 1, {{pop}, {recover}, {recover}}, three},
+          {"push | recover | recover", 1, 0, {{push}, {recover}, {recover}}, three},
+          {"lease | pop | recover", 2, 2, {{lease_ack}, {pop}, {recover}}, three},
+          {"lease | recover | recover", 2, 1, {{lease_ack}, {recover}, {recover}}, three},
+      },
+      instrument::explorer, kQuickRecoveries);
 }
 
 }  // namespace

@@ -74,6 +74,27 @@ TEST_F(QueueOwnership, AForkedChildIsNotItsParent) {
   EXPECT_EQ(q.size(), 1u);
 }
 
+TEST_F(QueueOwnership, ARoleStaysWhileSomethingOfItIsOut) {
+  queue<int, spsc> q(mem_, "q", 4);
+  EXPECT_TRUE(q.push(1));
+  {
+    auto out = q.reserve();
+    EXPECT_EQ(q.release_role(), outcome::taken);
+    process other([&]() -> int { return q.try_push(2) == outcome::taken ? 0 : 1; });
+    EXPECT_EQ(other.wait(), exited(0));
+  }
+  {
+    auto seen = q.peek();
+    EXPECT_EQ(q.release_role(), outcome::taken);
+    process other([&]() -> int {
+      int x;
+      return q.try_pop(x) == outcome::taken ? 0 : 1;
+    });
+    EXPECT_EQ(other.wait(), exited(0));
+  }
+  EXPECT_TRUE(q.release_role());
+}
+
 TEST_F(QueueOwnership, WhoCouldNotJoinTakesNothing) {
   queue<int, spsc> q(mem_, "q", 4);
   harness::shared_state<harness::gate> go;
