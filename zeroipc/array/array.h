@@ -49,13 +49,14 @@
 #include "zeroipc/base/outcome.h"
 #include "zeroipc/base/shareable.h"
 #include "zeroipc/name_table/geometry.h"
+#include "zeroipc/name_table/sized_structure.h"
 #include "zeroipc/participant/participant.h"
 #include "zeroipc/segment/segment.h"
 
 namespace zeroipc {
 
 template <typename T>
-class array {
+class array : public sized_structure<array<T>> {
   static_assert(internal::check_shareable<T>());
   static constexpr bool kSingle = internal::single_word<T>;
 
@@ -70,24 +71,10 @@ class array {
 
   // Opens the array, or creates it, all zero bytes; one that exists with another size is an error. Throws zeroipc::error.
   array(const memory& mem, std::string_view name, size_t size)
-      : array(internal::value_or_raise(open_or_create(mem, name, size))) {}
+      : array(internal::value_or_raise(array::open_or_create(mem, name, size))) {}
   // Opens an array that exists. Throws zeroipc::error.
   array(const memory& mem, std::string_view name)
-      : array(internal::value_or_raise(open(mem, name))) {}
-
-  // Errors: InvalidArgument (size 0, bad name), ResourceExhausted (it does not fit), AlreadyExists, NotFound,
-  // FailedPrecondition (another kind, element type or size), DataLoss (corrupt header), PermissionDenied (segment open
-  // read-only).
-  static absl::StatusOr<array> create(const memory& mem, std::string_view name, size_t size) {
-    return make(mem, name, internal::open_mode::create, size);
-  }
-  static absl::StatusOr<array> open(const memory& mem, std::string_view name) {
-    return make(mem, name, internal::open_mode::open, 0);
-  }
-  static absl::StatusOr<array> open_or_create(const memory& mem, std::string_view name,
-                                              size_t size) {
-    return make(mem, name, internal::open_mode::open_or_create, size);
-  }
+      : array(internal::value_or_raise(array::open(mem, name))) {}
 
   // --- plain access: the caller keeps readers and writers apart ---
 
@@ -185,6 +172,7 @@ class array {
   const std::string& name() const { return state_->held.name(); }
 
  private:
+  friend class sized_structure<array>;
   using core_type = internal::array_core<hardware, internal::participant, T>;
   using word = internal::word_of<sizeof(T), alignof(T)>;
   struct state {

@@ -84,7 +84,8 @@ class cell {
   outcome store(const T& value, uint64_t* version = nullptr) {
     return core().store(value, core_type::kAny, version, deadline::never());
   }
-  // The same within a time: another writer may be stopped in the middle of a store.
+  // The same within a time, for another writer may be stopped in the middle of a store: `timed_out`, or `taken` if the time is
+  // nothing.
   template <typename Rep, typename Period>
   outcome store_for(const T& value, std::chrono::duration<Rep, Period> timeout,
                     uint64_t* version = nullptr) {

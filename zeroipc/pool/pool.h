@@ -46,6 +46,7 @@
 #include "zeroipc/base/outcome.h"
 #include "zeroipc/base/shareable.h"
 #include "zeroipc/name_table/geometry.h"
+#include "zeroipc/name_table/sized_structure.h"
 #include "zeroipc/participant/participant.h"
 #include "zeroipc/pool/core.h"
 #include "zeroipc/segment/segment.h"
@@ -60,7 +61,7 @@ struct pool_ref {
 };
 
 template <typename T>
-class pool {
+class pool : public sized_structure<pool<T>> {
   static_assert(internal::check_shareable<T>());
   template <typename Rep, typename Period>
   using duration = std::chrono::duration<Rep, Period>;
@@ -71,24 +72,10 @@ class pool {
 
   // Opens the pool, or creates it; one that exists with another capacity is an error. Throws zeroipc::error.
   pool(const memory& mem, std::string_view name, size_t capacity)
-      : pool(internal::value_or_raise(open_or_create(mem, name, capacity))) {}
+      : pool(internal::value_or_raise(pool::open_or_create(mem, name, capacity))) {}
   // Opens a pool that exists. Throws zeroipc::error.
   pool(const memory& mem, std::string_view name)
-      : pool(internal::value_or_raise(open(mem, name))) {}
-
-  // Errors: InvalidArgument (capacity 0 or beyond 2^31, bad name), ResourceExhausted (it does not fit), AlreadyExists,
-  // NotFound, FailedPrecondition (another kind, element type or capacity), DataLoss (corrupt header), PermissionDenied
-  // (segment open read-only).
-  static absl::StatusOr<pool> create(const memory& mem, std::string_view name, size_t capacity) {
-    return make(mem, name, internal::open_mode::create, capacity);
-  }
-  static absl::StatusOr<pool> open(const memory& mem, std::string_view name) {
-    return make(mem, name, internal::open_mode::open, 0);
-  }
-  static absl::StatusOr<pool> open_or_create(const memory& mem, std::string_view name,
-                                             size_t capacity) {
-    return make(mem, name, internal::open_mode::open_or_create, capacity);
-  }
+      : pool(internal::value_or_raise(pool::open(mem, name))) {}
 
   // A cell of our own, with what was left in it (zeroes at first); nullptr if there is none: now, ever, or in that time.
   T* allocate() { return cell_or_null(deadline::at_once()); }
@@ -214,6 +201,7 @@ class pool {
   const std::string& name() const { return state_->held.name(); }
 
  private:
+  friend class sized_structure<pool>;
   using core_type = internal::pool_core<hardware, internal::participant>;
   struct state {
     internal::structure held;

@@ -40,6 +40,7 @@
 #include "zeroipc/base/error.h"
 #include "zeroipc/base/shareable.h"
 #include "zeroipc/name_table/geometry.h"
+#include "zeroipc/name_table/sized_structure.h"
 #include "zeroipc/participant/participant.h"
 #include "zeroipc/ring/core.h"
 #include "zeroipc/segment/segment.h"
@@ -49,8 +50,9 @@ namespace zeroipc {
 enum class read_from { oldest, newest, next };
 
 template <typename T>
-class ring {
+class ring : public sized_structure<ring<T>> {
   static_assert(internal::check_shareable<T>());
+  friend class sized_structure<ring>;
   using core_type = internal::ring_core<hardware, internal::participant, T>;
   struct state {
     internal::structure held;
@@ -62,26 +64,12 @@ class ring {
 
   // Opens the ring, or creates it; one that exists with another capacity is an error. Throws zeroipc::error.
   ring(const memory& mem, std::string_view name, size_t capacity)
-      : ring(internal::value_or_raise(open_or_create(mem, name, capacity))) {}
+      : ring(internal::value_or_raise(ring::open_or_create(mem, name, capacity))) {}
   // Opens a ring that exists. Throws zeroipc::error.
   ring(const memory& mem, std::string_view name)
-      : ring(internal::value_or_raise(open(mem, name))) {}
+      : ring(internal::value_or_raise(ring::open(mem, name))) {}
 
-  // Errors: InvalidArgument (capacity 0 or beyond 2^31 - 1, bad name), ResourceExhausted (it does not fit), AlreadyExists,
-  // NotFound, FailedPrecondition (another kind, element type or capacity), DataLoss (corrupt header), PermissionDenied
-  // (segment open read-only).
-  static absl::StatusOr<ring> create(const memory& mem, std::string_view name, size_t capacity) {
-    return make(mem, name, internal::open_mode::create, capacity);
-  }
-  static absl::StatusOr<ring> open(const memory& mem, std::string_view name) {
-    return make(mem, name, internal::open_mode::open, 0);
-  }
-  static absl::StatusOr<ring> open_or_create(const memory& mem, std::string_view name,
-                                             size_t capacity) {
-    return make(mem, name, internal::open_mode::open_or_create, capacity);
-  }
-
-  // Appends. `timed_out`: another writer was in the middle of a push for all that time; `exhausted`: this process is a forked
+  // Appends. `timed_out` (or `taken`, if the time is nothing): another writer was in the middle of a push; `exhausted`: this is a forked
   // child that could not join the segment.
   outcome push(const T& value) { return core().push_n(&value, 1, deadline::never()); }
   template <typename Rep, typename Period>

@@ -38,6 +38,7 @@
 #include "zeroipc/base/outcome.h"
 #include "zeroipc/base/shareable.h"
 #include "zeroipc/name_table/geometry.h"
+#include "zeroipc/name_table/sized_structure.h"
 #include "zeroipc/participant/participant.h"
 #include "zeroipc/segment/segment.h"
 #include "zeroipc/stack/core.h"
@@ -52,7 +53,7 @@ namespace zeroipc {
 //   exhausted  this process is a forked child that could not join the segment
 //   corrupt    the segment holds what no correct participant can have written
 template <typename T>
-class stack {
+class stack : public sized_structure<stack<T>> {
   static_assert(internal::check_shareable<T>());
   template <typename Rep, typename Period>
   using duration = std::chrono::duration<Rep, Period>;
@@ -62,24 +63,10 @@ class stack {
 
   // Opens the stack, or creates it; one that exists with another capacity is an error. Throws zeroipc::error.
   stack(const memory& mem, std::string_view name, size_t capacity)
-      : stack(internal::value_or_raise(open_or_create(mem, name, capacity))) {}
+      : stack(internal::value_or_raise(stack::open_or_create(mem, name, capacity))) {}
   // Opens a stack that exists. Throws zeroipc::error.
   stack(const memory& mem, std::string_view name)
-      : stack(internal::value_or_raise(open(mem, name))) {}
-
-  // Errors: InvalidArgument (capacity 0 or beyond 2^31, bad name), ResourceExhausted (it does not fit), AlreadyExists,
-  // NotFound, FailedPrecondition (another kind, element type or capacity), DataLoss (corrupt header), PermissionDenied
-  // (segment open read-only).
-  static absl::StatusOr<stack> create(const memory& mem, std::string_view name, size_t capacity) {
-    return make(mem, name, internal::open_mode::create, capacity);
-  }
-  static absl::StatusOr<stack> open(const memory& mem, std::string_view name) {
-    return make(mem, name, internal::open_mode::open, 0);
-  }
-  static absl::StatusOr<stack> open_or_create(const memory& mem, std::string_view name,
-                                              size_t capacity) {
-    return make(mem, name, internal::open_mode::open_or_create, capacity);
-  }
+      : stack(internal::value_or_raise(stack::open(mem, name))) {}
 
   outcome push(const T& value) { return push_until({&value, 1}, deadline::never()).why; }
   outcome try_push(const T& value) { return push_until({&value, 1}, deadline::at_once()).why; }
@@ -135,6 +122,7 @@ class stack {
   const std::string& name() const { return state_->held.name(); }
 
  private:
+  friend class sized_structure<stack>;
   using core_type = internal::stack_core<hardware, internal::participant, T>;
   struct state {
     internal::structure held;
