@@ -106,6 +106,14 @@ void segment_sweep::recoverer_too(const operation& victim, const make_recoverer&
   });
 }
 
+std::vector<long> segment_sweep::turning_points(const operation& victim) const {
+  const testing::turning_points found =
+      find_turning_points(bytes_of(mem_), victim, nothing_or_first_steps(mem_));
+  EXPECT_FALSE(found.broken) << "the operation went astray after " << found.steps
+                             << " instructions";
+  return found.at;
+}
+
 kill_result segment_sweep::kill_after(long k, const operation& victim) const {
   return testing::kill_after(k, victim, nothing_or_first_steps(mem_));
 }

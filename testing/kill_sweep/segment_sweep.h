@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "testing/kill_sweep/kill_sweep.h"
 #include "zeroipc/segment/segment.h"
@@ -52,6 +53,8 @@ class segment_sweep {
   void recoverer_too(const operation& victim, const make_recoverer& recoverer, const judge& verdict,
                      const sample& which);
 
+  // The numbers of instructions after which a kill makes a difference to others: see find_turning_points().
+  std::vector<long> turning_points(const operation& victim) const;
   // Really kills a victim after `k` instructions, counted as above.
   kill_result kill_after(long k, const operation& victim) const;
 

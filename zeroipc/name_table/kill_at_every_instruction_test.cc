@@ -137,12 +137,16 @@ class KillTest : public ::testing::Test {
          .stride = quick_or_full(kQuickStride, 1L),
          .second_stride = quick_or_full(kQuickSecondStride, 1L)});
 
-    // And with real kills, for survivors that were there all along.
+    // And with real kills, for survivors that were there all along and hold what they hold; where it can make a difference.
+    Restore(before);
+    const std::vector<long> points = once.turning_points(operation);
     Restore(before);
     ASSERT_EQ(stats(mem_).used, used);
-    const int kills = quick_or_full(kQuickKills, 400);
+    const int kills = quick_or_full(kQuickKills, static_cast<int>(points.size()) - 1);
     for (int i = 0; i <= kills; ++i) {
-      const moment at{.first = once.instructions() * i / kills};
+      const moment at{
+          .first =
+              points[(points.size() - 1) * static_cast<size_t>(i) / static_cast<size_t>(kills)]};
       const kill_result killed = once.kill_after(at.first, operation);
       ASSERT_FALSE(killed.broken) << at.text();
       const bool there = Judge(mem_, at, false);

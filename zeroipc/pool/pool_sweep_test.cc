@@ -133,9 +133,12 @@ TEST(PoolSweep, AnyInstructionMayBeTheLast) {
     // Really killed, beside one who lives and keeps what it has.
     rig beside(op.before);
     const int kills = quick_or_full(kQuickKills, 1000);
-    const long whole = sweep.instructions();
+    const std::vector<long> points =
+        segment_sweep(beside.mem).turning_points([&] { op.run(beside.p); });
     for (int i = 0; i <= kills; ++i) {
-      const moment at{.first = whole * i / kills};
+      const moment at{
+          .first =
+              points[(points.size() - 1) * static_cast<size_t>(i) / static_cast<size_t>(kills)]};
       SCOPED_TRACE(op.name + ", really " + at.text());
       const kill_result killed =
           segment_sweep(beside.mem).kill_after(at.first, [&] { op.run(beside.p); });
