@@ -172,6 +172,8 @@ TEST(QueueExplorer, RecoveryThatIsHeldUpIsRunAgain) {
           {"push | recover | recover", 1, 0, {{push}, {recover}, {recover}}, three},
           {"lease | pop | recover", 2, 2, {{lease_ack}, {pop}, {recover}}, three},
           {"lease | recover | recover", 2, 1, {{lease_ack}, {recover}, {recover}}, three},
+          // The sleeper's own pass was held up, so whoever runs it again has to wake it.
+          {"pop | pop | waiting pop", 1, 1, {{pop}, {pop}, {pop_wait}}, sequential(1, few + 1)},
       },
       instrument::explorer, kQuickRecoveries);
 }
