@@ -1,6 +1,7 @@
 #include "testing/kill_sweep/kill_sweep.h"
 
 #include <elf.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -12,6 +13,7 @@
 #include <atomic>
 #include <cerrno>
 #include <new>
+#include <optional>
 #include <vector>
 
 namespace zeroipc::testing {
@@ -49,25 +51,50 @@ using words [[gnu::vector_size(64), gnu::aligned(1), gnu::may_alias]] = uint64_t
   for (; i < n; ++i) to[i] = from[i];
 }
 
+// The calling thread runs on one CPU only, until this goes out of scope.
+class pinned {
+ public:
+  explicit pinned(int cpu) {
+    known_ = ::sched_getaffinity(0, sizeof before_, &before_) == 0;
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(cpu, &only);
+    if (known_) ::sched_setaffinity(0, sizeof only, &only);
+  }
+  ~pinned() {
+    if (known_) ::sched_setaffinity(0, sizeof before_, &before_);
+  }
+  pinned(const pinned&) = delete;
+  pinned& operator=(const pinned&) = delete;
+
+ private:
+  cpu_set_t before_;
+  bool known_ = false;
+};
+
 // A child that is stopped before its first instruction of the operation. Killed and reaped when
-// this goes out of scope.
+// this goes out of scope. It and its tracer take turns, and share the CPU on which the child was
+// born: to wake each other on another takes up to five times as long.
 class traced_child {
  public:
   traced_child(const std::function<void()>& operation, const std::function<void()>& prepare) {
-    void* page = ::mmap(nullptr, sizeof(std::atomic<bool>), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* page =
+        ::mmap(nullptr, sizeof(told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) return;
-    returned_ = new (page) std::atomic<bool>(false);
+    told_ = new (page) told;
     pid_ = ::fork();
     if (pid_ == 0) {
       prepare();
+      told_->cpu = ::sched_getcpu();
+      const pinned here(told_->cpu);
       if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(2);
       ::raise(SIGSTOP);
       operation();
-      returned_->store(true);
+      told_->returned = true;
       ::_exit(0);
     }
     stopped_ = pid_ > 0 && wait_for_stop(SIGSTOP);
+    if (stopped_) beside_it_.emplace(told_->cpu);
   }
   ~traced_child() {
     if (pid_ > 0 && !reaped_) {
@@ -76,13 +103,13 @@ class traced_child {
       while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
       }
     }
-    if (returned_ != nullptr) ::munmap(returned_, sizeof(std::atomic<bool>));
+    if (told_ != nullptr) ::munmap(told_, sizeof(told));
   }
   traced_child(const traced_child&) = delete;
   traced_child& operator=(const traced_child&) = delete;
 
   bool stopped() const { return stopped_; }
-  bool returned() const { return returned_->load(); }
+  bool returned() const { return told_->returned; }
 
   // Whether the next step is a system call.
   bool at_system_call() const {
@@ -111,6 +138,12 @@ class traced_child {
   }
 
  private:
+  // By the child.
+  struct told {
+    std::atomic<bool> returned = false;
+    std::atomic<int> cpu = 0;
+  };
+
   bool wait_for_stop(int signal) {
     int status;
     while (::waitpid(pid_, &status, 0) < 0) {
@@ -121,7 +154,8 @@ class traced_child {
     return last_signal_ == signal;
   }
 
-  std::atomic<bool>* returned_ = nullptr;
+  told* told_ = nullptr;
+  std::optional<pinned> beside_it_;
   pid_t pid_ = -1;
   bool stopped_ = false;
   bool reaped_ = false;
