@@ -28,6 +28,12 @@ class deadline {
     return ns > kNever - 1 - now ? never() : deadline(now + ns);
   }
 
+  // What another clock calls `when`, by what it says now: it being set later on changes nothing.
+  template <typename Clock, typename Duration>
+  static deadline at(std::chrono::time_point<Clock, Duration> when) {
+    return after(when - Clock::now());
+  }
+
   // CLOCK_MONOTONIC in nanoseconds; comparable between the processes of one machine.
   static int64_t now_ns() {
     timespec now;

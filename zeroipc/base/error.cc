@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+
 namespace zeroipc {
 
 error::error(absl::Status status)
@@ -18,6 +20,13 @@ void raise(absl::Status status) {
   std::fprintf(stderr, "zeroipc: %s\n", status.ToString().c_str());
   std::abort();
 #endif
+}
+
+absl::Status not_joined(std::string_view kind, std::string_view name) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat(kind, " \"", name,
+                   "\": this process, a forked child, could not join the segment, and so cannot "
+                   "own anything in it"));
 }
 
 }  // namespace internal

@@ -7,6 +7,7 @@
 #define ZEROIPC_BASE_ERROR_H_
 
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -28,6 +29,9 @@ namespace internal {
 // Throws zeroipc::error; where this library itself was built with -fno-exceptions, prints the message and aborts. Not
 // inline, so that translation units built either way agree on it.
 [[noreturn]] void raise(absl::Status status);
+
+// Why a forked child that could not join the segment cannot have what it asked for.
+absl::Status not_joined(std::string_view kind, std::string_view name);
 
 inline void raise_if_error(absl::Status status) {
   if (!status.ok()) raise(std::move(status));

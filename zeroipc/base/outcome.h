@@ -1,7 +1,7 @@
 // What an operation of the data plane answers.
 //
 // Operations that share data never throw and never allocate; they answer with an `outcome`. It converts to `true` only
-// when the operation took effect, and it keeps the reason apart when it did not: a full queue, a closed one and a
+// when the operation took effect (`ok`, and `owner_died`, which says more about it), and it keeps the reason apart when it did not: a full queue, a closed one and a
 // corrupt one call for different reactions.
 #ifndef ZEROIPC_BASE_OUTCOME_H_
 #define ZEROIPC_BASE_OUTCOME_H_
@@ -24,13 +24,17 @@ class outcome {
     exhausted,  // this process is out of thread records, claims or leases
     gone,       // what the handle stood for was fenced off: released twice, forked away or removed
     foreign,    // a pointer or handle that does not belong to this structure
-    corrupt,    // the segment holds a value that no correct participant can have written
+    broken,  // a process that was waited for has died, and the structure is to say so rather than to go on
+    owner_died,  // it took effect; whoever held it before died inside, and what it guards may be half changed
+    corrupt,  // the segment holds a value that no correct participant can have written
   };
 
   constexpr outcome() = default;
   constexpr outcome(code c) : code_(c) {}  // NOLINT: an outcome *is* its code
 
-  constexpr explicit operator bool() const { return code_ == code::ok; }
+  constexpr explicit operator bool() const {
+    return code_ == code::ok || code_ == code::owner_died;
+  }
   constexpr code value() const { return code_; }
   friend constexpr bool operator==(outcome, outcome) = default;
   friend constexpr bool operator==(outcome a, code b) { return a.code_ == b; }
@@ -55,6 +59,10 @@ class outcome {
         return "gone";
       case code::foreign:
         return "foreign";
+      case code::broken:
+        return "broken";
+      case code::owner_died:
+        return "owner died";
       case code::corrupt:
         return "corrupt";
     }
@@ -70,6 +78,8 @@ class outcome {
   static constexpr code exhausted = code::exhausted;
   static constexpr code gone = code::gone;
   static constexpr code foreign = code::foreign;
+  static constexpr code broken = code::broken;
+  static constexpr code owner_died = code::owner_died;
   static constexpr code corrupt = code::corrupt;
 
  private:

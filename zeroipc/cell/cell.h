@@ -42,13 +42,14 @@
 #include "zeroipc/base/shareable.h"
 #include "zeroipc/cell/core.h"
 #include "zeroipc/name_table/geometry.h"
+#include "zeroipc/name_table/plain_structure.h"
 #include "zeroipc/participant/participant.h"
 #include "zeroipc/segment/segment.h"
 
 namespace zeroipc {
 
 template <typename T>
-class cell {
+class cell : public plain_structure<cell<T>> {
   static_assert(internal::check_shareable<T>());
 
  public:
@@ -56,19 +57,7 @@ class cell {
 
   // Opens the cell, or creates it without a value. Throws zeroipc::error.
   cell(const memory& mem, std::string_view name)
-      : cell(internal::value_or_raise(open_or_create(mem, name))) {}
-
-  // Errors: InvalidArgument (bad name), ResourceExhausted (it does not fit), AlreadyExists, NotFound, FailedPrecondition
-  // (another kind or type), DataLoss (corrupt header), PermissionDenied (segment open read-only).
-  static absl::StatusOr<cell> create(const memory& mem, std::string_view name) {
-    return make(mem, name, internal::open_mode::create);
-  }
-  static absl::StatusOr<cell> open(const memory& mem, std::string_view name) {
-    return make(mem, name, internal::open_mode::open);
-  }
-  static absl::StatusOr<cell> open_or_create(const memory& mem, std::string_view name) {
-    return make(mem, name, internal::open_mode::open_or_create);
-  }
+      : cell(internal::value_or_raise(cell::open_or_create(mem, name))) {}
 
   // The newest value, if there is one. `empty`: none was stored yet; `corrupt`: no correct participant wrote this.
   outcome load(T& value, uint64_t* version = nullptr) const { return core().load(value, version); }
@@ -121,6 +110,7 @@ class cell {
   const std::string& name() const { return state_->held.name(); }
 
  private:
+  friend class plain_structure<cell>;
   using core_type = internal::cell_core<hardware, internal::participant, T>;
   struct state {
     internal::structure held;
