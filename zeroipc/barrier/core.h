@@ -217,8 +217,9 @@ class barrier_core {
       uint64_t seen = found.word;
       // Sequentially consistent, with the loads in advance(): see above. A seat that is awaited holds the phase up, so this is
       // still phase k unless somebody else has changed the seat, and then the exchange fails.
-      if (!seats_[found.at].compare_exchange_strong(seen,
-                                                    becomes(seat::of(seen), self, k).word())) {
+      if (!seats_[found.at].compare_exchange_strong(seen, becomes(seat::of(seen), self, k).word(),
+                                                    std::memory_order_seq_cst,
+                                                    std::memory_order_seq_cst)) {
         continue;
       }
       hint_.store(found.at, std::memory_order_relaxed);  // a hint of this handle's
@@ -268,20 +269,25 @@ class barrier_core {
         break_at(k);
         return;
       }
-      if (seats_[at].compare_exchange_strong(seen, seat{kDropped, 0}.word())) continue;
+      if (seats_[at].compare_exchange_strong(seen, seat{kDropped, 0}.word(),
+                                             std::memory_order_seq_cst, std::memory_order_seq_cst))
+        continue;
       s = seat::of(seen);
       if (!s.dropped() && s.awaited(k)) break;
     }
-    header_->cursor.compare_exchange_strong(cursor, uint64_t{k} << 32 | (at < n_ ? at : n_));
+    header_->cursor.compare_exchange_strong(cursor, uint64_t{k} << 32 | (at < n_ ? at : n_),
+                                            std::memory_order_seq_cst, std::memory_order_seq_cst);
     if (at < n_) return;
     uint64_t word = uint64_t{k - 1} << 32;
-    if (header_->phase.compare_exchange_strong(word, uint64_t{k} << 32)) {
+    if (header_->phase.compare_exchange_strong(word, uint64_t{k} << 32, std::memory_order_seq_cst,
+                                               std::memory_order_seq_cst)) {
       header_->changed.notify(*env_, INT_MAX);
     }
   }
   void break_at(uint32_t k) {
     uint64_t word = uint64_t{k - 1} << 32;
-    if (header_->phase.compare_exchange_strong(word, word | kBroken)) {
+    if (header_->phase.compare_exchange_strong(word, word | kBroken, std::memory_order_seq_cst,
+                                               std::memory_order_seq_cst)) {
       header_->changed.notify(*env_, INT_MAX);
     }
   }

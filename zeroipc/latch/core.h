@@ -93,7 +93,9 @@ class latch_core {
     if (!self || index >= n_) return outcome::gone;
     uint32_t seen = self.bits();
     // Sequentially consistent, with the loads in advance(): see above. Release: what was done before is seen by the waiters.
-    if (!arrivals_[index].compare_exchange_strong(seen, kArrived)) return outcome::gone;
+    if (!arrivals_[index].compare_exchange_strong(seen, kArrived, std::memory_order_seq_cst,
+                                                  std::memory_order_seq_cst))
+      return outcome::gone;
     settle();
     return outcome::ok;
   }
@@ -139,7 +141,8 @@ class latch_core {
     for (uint64_t i = 0; i < n_; ++i, at = at + 1 == n_ ? 0 : at + 1) {
       uint32_t seen = arrivals_[at].load(std::memory_order_relaxed);
       // Sequentially consistent: as in arrive().
-      if (seen == kOpen && arrivals_[at].compare_exchange_strong(seen, as)) {
+      if (seen == kOpen && arrivals_[at].compare_exchange_strong(
+                               seen, as, std::memory_order_seq_cst, std::memory_order_seq_cst)) {
         hint_.store(at, std::memory_order_relaxed);  // a hint of this handle's
         index = at;
         return true;
@@ -162,7 +165,8 @@ class latch_core {
       uint32_t seen = arrivals_[at].load();
       if (is_settled(seen)) continue;
       if (seen == kOpen || !deaths.dead(owner_tag::from_bits(seen))) break;
-      if (arrivals_[at].compare_exchange_strong(seen, kForfeited)) {
+      if (arrivals_[at].compare_exchange_strong(seen, kForfeited, std::memory_order_seq_cst,
+                                                std::memory_order_seq_cst)) {
         header_->forfeited.fetch_add(1, std::memory_order_relaxed);  // relaxed: a figure for people
       } else if (!is_settled(seen)) {
         break;

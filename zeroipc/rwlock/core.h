@@ -134,7 +134,8 @@ class rwlock_core {
     if (got == lock_result::inherited) settle_death();
     // Sequentially consistent, with the loads in nobody_inside(): see above. The lock's own exchange is not.
     uint32_t self = env_->tag().bits();
-    header_->writer.owner.compare_exchange_strong(self, self);
+    header_->writer.owner.compare_exchange_strong(self, self, std::memory_order_seq_cst,
+                                                  std::memory_order_seq_cst);
     death_watch<Env> deaths(*env_);
     if (!nobody_inside(deaths)) {
       if (!until.is_at_once()) count(header_->waits);
@@ -219,7 +220,9 @@ class rwlock_core {
   // Slots beyond these have never had a reader. Before its word says so.
   void use(uint32_t slot) {
     uint32_t seen = header_->slots.load();
-    while (seen <= slot && !header_->slots.compare_exchange_weak(seen, slot + 1)) {
+    while (seen <= slot &&
+           !header_->slots.compare_exchange_weak(seen, slot + 1, std::memory_order_seq_cst,
+                                                 std::memory_order_seq_cst)) {
     }
   }
   uint64_t slots() const {
@@ -257,7 +260,9 @@ class rwlock_core {
       if (!f(c)) return false;
       // Sequentially consistent, with the load of the writer's word that follows: see above. Release: what was read has been.
       // Acquire: pairs with the writer's release, where it let us in.
-      if (mine.compare_exchange_weak(seen, c.word())) return true;
+      if (mine.compare_exchange_weak(seen, c.word(), std::memory_order_seq_cst,
+                                     std::memory_order_seq_cst))
+        return true;
     }
   }
 
@@ -305,8 +310,13 @@ class rwlock_core {
       }
     };
     if (wait_until<P>(*env_, header_->admitted, until, in)) return why ? held() : why;
-    if (change(mine, self, let_in)) return held();
-    change(mine, self, [](reader_count& c) { return c.waiting > 0 && c.waiting--; });
+    // In one step: let in after the last look, it is in; else it does not wait any more.
+    bool late_but_in = false;
+    change(mine, self, [&](reader_count& c) {
+      late_but_in = c.granted > 0;
+      return late_but_in ? c.granted-- > 0 : c.waiting > 0 && c.waiting-- > 0;
+    });
+    if (late_but_in) return held();
     return outcome::timed_out;
   }
 
@@ -316,7 +326,8 @@ class rwlock_core {
     const owner_tag writer = owner_tag::from_bits(seen);
     if (!writer || writer == self || !deaths.dead(writer)) return false;
     // Acquire: is_dead() synchronises with everything the dead did.
-    if (header_->writer.owner.compare_exchange_strong(seen, self.bits())) {
+    if (header_->writer.owner.compare_exchange_strong(seen, self.bits(), std::memory_order_seq_cst,
+                                                      std::memory_order_seq_cst)) {
       settle_death();
       leave_as_writer();
     }
@@ -332,7 +343,9 @@ class rwlock_core {
         const reader_count c = reader_count::of(seen);
         if (c.inside == 0) break;
         if (!c.tag || !deaths.dead(c.tag)) return false;
-        if (readers(i).compare_exchange_strong(seen, 0)) break;
+        if (readers(i).compare_exchange_strong(seen, 0, std::memory_order_seq_cst,
+                                               std::memory_order_seq_cst))
+          break;
       }
     }
     return true;
@@ -355,7 +368,9 @@ class rwlock_core {
         c.granted += c.waiting;
         c.waiting = 0;
         // Release: pairs with the acquire in change().
-        if (readers(i).compare_exchange_weak(seen, c.word())) break;
+        if (readers(i).compare_exchange_weak(seen, c.word(), std::memory_order_seq_cst,
+                                             std::memory_order_seq_cst))
+          break;
       }
     }
     header_->writer.unlock(*env_);
