@@ -14,13 +14,20 @@
 #include "testing/harness/harness.h"
 #include "tools/tool_run.h"
 #include "zeroipc/array/array.h"
+#include "zeroipc/barrier/barrier.h"
 #include "zeroipc/cell/cell.h"
+#include "zeroipc/event/event.h"
+#include "zeroipc/latch/latch.h"
+#include "zeroipc/mutex/mutex.h"
 #include "zeroipc/name_table/name_table.h"
+#include "zeroipc/once/once.h"
 #include "zeroipc/pool/pool.h"
 #include "zeroipc/queue/queue.h"
 #include "zeroipc/ring/ring.h"
+#include "zeroipc/rwlock/rwlock.h"
 #include "zeroipc/segment/layout.h"
 #include "zeroipc/segment/segment.h"
+#include "zeroipc/semaphore/semaphore.h"
 #include "zeroipc/stack/stack.h"
 
 namespace zeroipc::tools {
@@ -315,6 +322,31 @@ TEST(Rm, RemovesNamesAllOrNone) {
   EXPECT_FALSE(find(mem, "one").ok());
   EXPECT_EQ(run_tool({"rm", "--force", segment.name(), "held"}).code, 0);
   EXPECT_TRUE(held.push(1)) << "its holder keeps it";
+}
+
+TEST(Show, SaysHowEachKindOfLockStands) {
+  const harness::unique_segment segment;
+  const memory mem(segment.name(), kSize);
+  barrier b(mem, "barrier", 3);
+  event e(mem, "event", event_reset::automatic);
+  latch l(mem, "latch", 2);
+  mutex m(mem, "mutex");
+  once o(mem, "once");
+  rwlock r(mem, "rwlock");
+  semaphore s(mem, "semaphore", 5);
+  barrier::phase k = 0;
+  EXPECT_TRUE(b.join() && b.arrive(k) && b.join() && l.count_down() && m.lock() && s.acquire());
+  EXPECT_TRUE(r.lock_shared() && r.lock_shared() && o.call([] {}));
+  e.set();
+  tool_run all({"show", segment.name()});
+  EXPECT_EQ(all.wait(), 0);
+  for (const char* note : {"1 of 2 arrived in phase 1", "set, automatic", "1 of 2 settled",
+                           "held by slot 0", "done", "2 readers", "1 of 5 taken"}) {
+    EXPECT_THAT(all.out(), HasSubstr(note));
+  }
+  tool_run one({"show", "--json", segment.name(), "barrier"});
+  EXPECT_EQ(one.wait(), 0);
+  EXPECT_EQ(one.json()["barrier"]["joined"], 2);
 }
 
 TEST(Show, SaysWhatIsInEachKindOfStructure) {

@@ -3,17 +3,25 @@
 #define ZEROIPC_ZEROIPC_H_
 
 #include "zeroipc/array/array.h"
+#include "zeroipc/barrier/barrier.h"
 #include "zeroipc/base/error.h"
 #include "zeroipc/base/fixed_string.h"
 #include "zeroipc/base/inline_vector.h"
+#include "zeroipc/base/lock_outcome.h"
 #include "zeroipc/base/outcome.h"
 #include "zeroipc/base/shareable.h"
 #include "zeroipc/cell/cell.h"
+#include "zeroipc/event/event.h"
+#include "zeroipc/latch/latch.h"
+#include "zeroipc/mutex/mutex.h"
 #include "zeroipc/name_table/name_table.h"
+#include "zeroipc/once/once.h"
 #include "zeroipc/pool/pool.h"
 #include "zeroipc/queue/queue.h"
 #include "zeroipc/ring/ring.h"
+#include "zeroipc/rwlock/rwlock.h"
 #include "zeroipc/segment/segment.h"
+#include "zeroipc/semaphore/semaphore.h"
 #include "zeroipc/stack/stack.h"
 
 #endif  // ZEROIPC_ZEROIPC_H_

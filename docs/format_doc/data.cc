@@ -25,7 +25,7 @@ void describe_geometry(std::string* out) {
   ZEROIPC_FIELD(magic, absl::StrFormat("%#x plus the kind", kGeometryMagic));
   ZEROIPC_FIELD(variant, "of the kind");
   ZEROIPC_FIELD(capacity, "elements");
-  ZEROIPC_FIELD(extra, "array: stripes");
+  ZEROIPC_FIELD(extra, "array: stripes; barrier, event: see there");
   ZEROIPC_FIELD(element_size, "bytes");
   ZEROIPC_FIELD(element_align, "bytes");
   ZEROIPC_FIELD(strides, "of each part: bytes from one item to the next");

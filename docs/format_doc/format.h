@@ -17,6 +17,7 @@ void describe_control_plane(std::string* out);
 void describe_names(std::string* out);
 void describe_queue(std::string* out);
 void describe_data(std::string* out);
+void describe_locks(std::string* out);
 
 }  // namespace zeroipc::format_doc
 

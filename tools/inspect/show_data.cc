@@ -4,14 +4,24 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "tools/cli/text.h"
 #include "zeroipc/array/core.h"
+#include "zeroipc/barrier/core.h"
 #include "zeroipc/cell/core.h"
+#include "zeroipc/event/core.h"
+#include "zeroipc/latch/core.h"
+#include "zeroipc/mutex/core.h"
 #include "zeroipc/name_table/geometry.h"
+#include "zeroipc/once/core.h"
 #include "zeroipc/pool/core.h"
 #include "zeroipc/ring/core.h"
+#include "zeroipc/rwlock/core.h"
+#include "zeroipc/semaphore/core.h"
 #include "zeroipc/stack/core.h"
 
 namespace zeroipc::tools {
@@ -27,6 +37,12 @@ bool read_at(int fd, uint64_t offset, void* out, size_t bytes) {
 }
 
 uint64_t value(const std::atomic<uint64_t>& word) { return word.load(std::memory_order_relaxed); }
+uint64_t value(const std::atomic<uint32_t>& word) { return word.load(std::memory_order_relaxed); }
+// Who holds a lock, as in `zeroipc show` of participants.
+std::string holder(const internal::robust_lock<hardware>& lock) {
+  const owner_tag owner = owner_tag::from_bits(static_cast<uint32_t>(value(lock.owner)));
+  return owner ? absl::StrCat("held by slot ", owner.slot()) : "free";
+}
 
 // A copy of the header of a structure of that kind.
 template <typename Header>
@@ -90,24 +106,126 @@ data_summary summary_of(const internal::pool_header<hardware>& h) {
            {"recovered", value(h.recovered)}}};
 }
 
-// Cells that somebody has, dead or alive.
-uint64_t in_use(const memory& mem, const structure_info& info, const structure_geometry& g) {
-  constexpr size_t kStates = 2;
-  uint64_t used = 0;
-  std::vector<uint64_t> chunk(kChunk);
-  if (g.strides[kStates] != sizeof(uint64_t) || g.offsets[kStates] > info.bytes) return 0;
-  const uint64_t cells = std::min(g.capacity, (info.bytes - g.offsets[kStates]) / sizeof(uint64_t));
-  for (uint64_t first = 0; first < cells; first += kChunk) {
-    const uint64_t n = std::min(kChunk, cells - first);
-    if (!read_at(mem.fd(), info.offset + g.offsets[kStates] + first * sizeof(uint64_t),
-                 chunk.data(), n * sizeof(uint64_t))) {
-      break;
-    }
-    used += static_cast<uint64_t>(std::count_if(
-        chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(n),
-        [](uint64_t word) { return static_cast<bool>(internal::pool_state::of(word).owner); }));
+data_summary summary_of(const internal::mutex_header<hardware>& h) {
+  const bool suspect = value(h.suspect) != 0;
+  return {absl::StrCat(holder(h.lock), suspect ? ", suspect" : ""),
+          {{"locked", value(h.lock.owner) != 0},
+           {"suspect", suspect},
+           {"waits", value(h.waits)},
+           {"deaths", value(h.deaths)}}};
+}
+data_summary summary_of(const internal::once_header<hardware>& h) {
+  const bool done = value(h.done) != 0;
+  return {done                         ? "done"
+          : value(h.runner.owner) != 0 ? "running"
+                                       : "not done",
+          {{"done", done}, {"running", value(h.runner.owner) != 0}, {"deaths", value(h.deaths)}}};
+}
+data_summary summary_of(const internal::event_header<hardware>& h) {
+  const bool automatic = h.geometry.extra == static_cast<uint64_t>(event_reset::automatic);
+  return {absl::StrCat(value(h.set) != 0 ? "set" : "not set", automatic ? ", automatic" : ""),
+          {{"set", value(h.set) != 0},
+           {"automatic", automatic},
+           {"sets", value(h.sets)},
+           {"waits", value(h.waits)}}};
+}
+// What the rest of these needs of the words behind the header is added by look().
+data_summary summary_of(const internal::rwlock_header<hardware>& h) {
+  const bool suspect = value(h.suspect) != 0;
+  return {suspect ? ", suspect" : "",
+          {{"written", value(h.writer.owner) != 0},
+           {"suspect", suspect},
+           {"waits", value(h.waits)},
+           {"deaths", value(h.deaths)}}};
+}
+data_summary summary_of(const internal::semaphore_header<hardware>& h) {
+  return {"",
+          {{"permits", h.geometry.capacity},
+           {"waits", value(h.waits)},
+           {"recovered", value(h.recovered)}}};
+}
+data_summary summary_of(const internal::latch_header<hardware>& h) {
+  return {"", {{"expected", h.geometry.capacity}, {"forfeited", value(h.forfeited)}}};
+}
+data_summary summary_of(const internal::barrier_header<hardware>& h) {
+  const uint64_t phase = value(h.phase);
+  const bool broken = (phase & 1) != 0;
+  return {broken ? ", broken" : "",
+          {{"parties", h.geometry.capacity}, {"completed", phase >> 32}, {"broken", broken}}};
+}
+
+// Calls f(word) for each word of a part that has one for each item, at its beginning.
+template <typename Word, typename F>
+void for_each_word(const memory& mem, const structure_info& info, const structure_geometry& g,
+                   size_t part, F f) {
+  const uint64_t stride = g.strides[part], offset = g.offsets[part];
+  if (stride < sizeof(Word) || stride % sizeof(Word) != 0 || stride > kChunk ||
+      offset > info.bytes) {
+    return;
   }
-  return used;
+  const uint64_t items = std::min(g.capacity, (info.bytes - offset) / stride);
+  const uint64_t at_once = kChunk / stride, step = stride / sizeof(Word);
+  std::vector<Word> chunk(at_once * step);
+  for (uint64_t first = 0; first < items; first += at_once) {
+    const uint64_t n = std::min(at_once, items - first);
+    if (!read_at(mem.fd(), info.offset + offset + first * stride, chunk.data(), n * stride)) return;
+    for (uint64_t i = 0; i < n; ++i) f(chunk[i * step]);
+  }
+}
+
+// What has to be counted, before what its header told.
+void count_cells(const memory& mem, const structure_info& info, const structure_geometry& g,
+                 data_summary& s) {
+  constexpr size_t kStates = 2;
+  uint64_t used = 0;  // by somebody, dead or alive
+  for_each_word<uint64_t>(mem, info, g, kStates, [&](uint64_t word) {
+    used += static_cast<bool>(internal::pool_state::of(word).owner);
+  });
+  s.line = absl::StrCat(with_commas(used), " of ", with_commas(g.capacity), " in use", s.line);
+  s.figures.emplace_back("in_use", used);
+}
+void count_readers(const memory& mem, const structure_info& info, const structure_geometry& g,
+                   bool written, data_summary& s) {
+  uint64_t readers = 0;
+  for_each_word<uint64_t>(
+      mem, info, g, 0, [&](uint64_t word) { readers += internal::reader_count::of(word).inside; });
+  s.line = absl::StrCat(
+      written        ? "a writer"
+      : readers != 0 ? ""
+                     : "free",
+      readers != 0 ? absl::StrCat(written ? " waits for " : "", with_commas(readers), " readers")
+                   : "",
+      s.line);
+  s.figures.emplace_back("readers", readers);
+}
+void count_permits(const memory& mem, const structure_info& info, const structure_geometry& g,
+                   data_summary& s) {
+  uint64_t taken = 0;
+  for_each_word<uint32_t>(mem, info, g, 0, [&](uint32_t word) { taken += word != 0; });
+  s.line = absl::StrCat(with_commas(taken), " of ", with_commas(g.capacity), " taken", s.line);
+  s.figures.emplace_back("taken", taken);
+}
+void count_arrivals(const memory& mem, const structure_info& info, const structure_geometry& g,
+                    data_summary& s) {
+  uint64_t settled = 0;
+  for_each_word<uint32_t>(mem, info, g, 0,
+                          [&](uint32_t word) { settled += internal::is_settled_arrival(word); });
+  s.line = absl::StrCat(settled == g.capacity ? "open, " : "", with_commas(settled), " of ",
+                        with_commas(g.capacity), " settled", s.line);
+  s.figures.emplace_back("settled", settled);
+}
+void count_parties(const memory& mem, const structure_info& info, const structure_geometry& g,
+                   uint64_t completed, data_summary& s) {
+  uint64_t joined = 0, arrived = 0;
+  for_each_word<uint64_t>(mem, info, g, 0, [&](uint64_t word) {
+    const internal::barrier_seat seat = internal::barrier_seat::of(word);
+    joined += seat.taken();
+    arrived += seat.taken() && !seat.awaited(static_cast<uint32_t>(completed) + 1);
+  });
+  s.line = absl::StrCat(with_commas(arrived), " of ", with_commas(joined), " arrived in phase ",
+                        with_commas(completed + 1), s.line);
+  s.figures.emplace_back("joined", joined);
+  s.figures.emplace_back("arrived", arrived);
 }
 
 template <template <typename> typename Header>
@@ -118,10 +236,17 @@ absl::StatusOr<data_summary> look(const memory& mem, const structure_info& info)
                                             mem.name(), ": its header is corrupt"));
   }
   data_summary s = summary_of(*h);
-  if (info.what == kind::pool) {
-    const uint64_t used = in_use(mem, info, h->geometry);
-    s.line = absl::StrCat(with_commas(used), " of ", with_commas(h->geometry.capacity), " in use");
-    s.figures.emplace_back("in_use", used);
+  const structure_geometry& g = h->geometry;
+  if constexpr (std::is_same_v<Header<hardware>, internal::pool_header<hardware>>) {
+    count_cells(mem, info, g, s);
+  } else if constexpr (std::is_same_v<Header<hardware>, internal::rwlock_header<hardware>>) {
+    count_readers(mem, info, g, value(h->writer.owner) != 0, s);
+  } else if constexpr (std::is_same_v<Header<hardware>, internal::semaphore_header<hardware>>) {
+    count_permits(mem, info, g, s);
+  } else if constexpr (std::is_same_v<Header<hardware>, internal::latch_header<hardware>>) {
+    count_arrivals(mem, info, g, s);
+  } else if constexpr (std::is_same_v<Header<hardware>, internal::barrier_header<hardware>>) {
+    count_parties(mem, info, g, value(h->phase) >> 32, s);
   }
   return s;
 }
@@ -129,20 +254,49 @@ absl::StatusOr<data_summary> look(const memory& mem, const structure_info& info)
 }  // namespace
 
 bool has_data_summary(kind what) {
-  return what == kind::array || what == kind::cell || what == kind::pool || what == kind::ring ||
-         what == kind::stack;
+  switch (what) {
+    case kind::array:
+    case kind::barrier:
+    case kind::cell:
+    case kind::event:
+    case kind::latch:
+    case kind::mutex:
+    case kind::once:
+    case kind::pool:
+    case kind::ring:
+    case kind::rwlock:
+    case kind::semaphore:
+    case kind::stack:
+      return true;
+    default:
+      return false;
+  }
 }
 
 absl::StatusOr<data_summary> look_at_data(const memory& mem, const structure_info& info) {
   switch (info.what) {
     case kind::array:
       return look<internal::array_header>(mem, info);
+    case kind::barrier:
+      return look<internal::barrier_header>(mem, info);
     case kind::cell:
       return look<internal::cell_header>(mem, info);
+    case kind::event:
+      return look<internal::event_header>(mem, info);
+    case kind::latch:
+      return look<internal::latch_header>(mem, info);
+    case kind::mutex:
+      return look<internal::mutex_header>(mem, info);
+    case kind::once:
+      return look<internal::once_header>(mem, info);
     case kind::pool:
       return look<internal::pool_header>(mem, info);
     case kind::ring:
       return look<internal::ring_header>(mem, info);
+    case kind::rwlock:
+      return look<internal::rwlock_header>(mem, info);
+    case kind::semaphore:
+      return look<internal::semaphore_header>(mem, info);
     case kind::stack:
       return look<internal::stack_header>(mem, info);
     default:

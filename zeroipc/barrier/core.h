@@ -76,6 +76,23 @@ struct barrier_header {
 };
 static_assert(offsetof(barrier_header<hardware>, phase) == 128);
 
+struct barrier_seat {
+  // No owner tag: their generations start at 1.
+  static constexpr owner_tag kDropped = owner_tag::from_bits(1);
+
+  owner_tag tag;
+  uint32_t arrived;  // in which phase, the last time
+
+  static constexpr barrier_seat of(uint64_t word) {
+    return {owner_tag::from_bits(static_cast<uint32_t>(word >> 32)), static_cast<uint32_t>(word)};
+  }
+  constexpr uint64_t word() const { return uint64_t{tag.bits()} << 32 | arrived; }
+  constexpr bool dropped() const { return tag == kDropped; }
+  constexpr bool taken() const { return tag && !dropped(); }
+  // In phase k; if it is not dropped. The number may wrap.
+  constexpr bool awaited(uint32_t k) const { return static_cast<int32_t>(k - arrived) > 0; }
+};
+
 template <typename P, typename Env>
 class barrier_core {
  public:
@@ -124,7 +141,7 @@ class barrier_core {
         change_one([](seat s, owner_tag self,
                       uint32_t k) { return s.tag == self && s.awaited(k) ? fit::best : fit::none; },
                    [](seat, owner_tag, uint32_t) {
-                     return seat{kDropped, 0};
+                     return seat{seat::kDropped, 0};
                    },
                    deaths, phase);
     if (r) advance(phase, deaths);
@@ -164,7 +181,7 @@ class barrier_core {
       // Relaxed: figures for people.
       const seat one = seat::of(seats_[i].load(std::memory_order_relaxed));
       s.dropped += one.dropped();
-      if (one.dropped() || !one.tag) continue;
+      if (!one.taken()) continue;
       ++s.joined;
       s.arrived += !one.awaited(present(word));
     }
@@ -173,22 +190,8 @@ class barrier_core {
   on_death rule() const { return rule_; }
 
  private:
+  using seat = barrier_seat;
   static constexpr uint64_t kBroken = 1;
-  // No owner tag: their generations start at 1.
-  static constexpr owner_tag kDropped = owner_tag::from_bits(1);
-
-  struct seat {
-    owner_tag tag;
-    uint32_t arrived;
-    static seat of(uint64_t word) {
-      return {owner_tag::from_bits(static_cast<uint32_t>(word >> 32)), static_cast<uint32_t>(word)};
-    }
-    uint64_t word() const { return uint64_t{tag.bits()} << 32 | arrived; }
-    bool dropped() const { return tag == kDropped; }
-    // In phase k; if it is not dropped. The number may wrap.
-    bool awaited(uint32_t k) const { return static_cast<int32_t>(k - arrived) > 0; }
-  };
-
   // The number of the phase that is going on.
   static uint32_t present(uint64_t phase_word) {
     return static_cast<uint32_t>(phase_word >> 32) + 1;
@@ -251,7 +254,7 @@ class barrier_core {
   bool somebody_died(uint32_t k, death_watch<Env>& deaths) const {
     for (uint64_t i = 0; i < n_; ++i) {
       const seat s = seat::of(seats_[i].load());
-      if (s.tag && !s.dropped() && s.awaited(k) && deaths.dead(s.tag)) return true;
+      if (s.taken() && s.awaited(k) && deaths.dead(s.tag)) return true;
     }
     return false;
   }
@@ -269,7 +272,7 @@ class barrier_core {
         break_at(k);
         return;
       }
-      if (seats_[at].compare_exchange_strong(seen, seat{kDropped, 0}.word(),
+      if (seats_[at].compare_exchange_strong(seen, seat{seat::kDropped, 0}.word(),
                                              std::memory_order_seq_cst, std::memory_order_seq_cst))
         continue;
       s = seat::of(seen);

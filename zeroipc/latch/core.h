@@ -61,6 +61,10 @@ struct latch_header {
 };
 static_assert(offsetof(latch_header<hardware>, settled) == 128);
 
+// What is in an arrival's word but an owner tag: no tags, for their generations start at 1.
+inline constexpr uint32_t kArrived = 1, kForfeited = 2;
+constexpr bool is_settled_arrival(uint32_t word) { return word == kArrived || word == kForfeited; }
+
 template <typename P, typename Env>
 class latch_core {
  public:
@@ -129,9 +133,8 @@ class latch_core {
   }
 
  private:
-  // No owner tags: their generations start at 1.
-  static constexpr uint32_t kOpen = 0, kArrived = 1, kForfeited = 2;
-  static bool is_settled(uint32_t word) { return word == kArrived || word == kForfeited; }
+  static constexpr uint32_t kOpen = 0;
+  static constexpr bool is_settled(uint32_t word) { return is_settled_arrival(word); }
 
   bool take_open(uint32_t as, uint64_t& index) {
     // Words before `settled` are not open; behind it, the last one taken is a good place to begin.
