@@ -24,6 +24,9 @@ class outcome {
     exhausted,  // this process is out of thread records, claims or leases
     gone,       // what the handle stood for was fenced off: released twice, forked away or removed
     foreign,    // a pointer or handle that does not belong to this structure
+    exists,     // there is one already
+    missing,    // there is none
+    unequal,    // it is not what it was expected to be
     broken,  // a process that was waited for has died, and the structure is to say so rather than to go on
     owner_died,  // it took effect; whoever held it before died inside, and what it guards may be half changed
     corrupt,  // the segment holds a value that no correct participant can have written
@@ -59,6 +62,12 @@ class outcome {
         return "gone";
       case code::foreign:
         return "foreign";
+      case code::exists:
+        return "exists";
+      case code::missing:
+        return "missing";
+      case code::unequal:
+        return "unequal";
       case code::broken:
         return "broken";
       case code::owner_died:
@@ -78,6 +87,9 @@ class outcome {
   static constexpr code exhausted = code::exhausted;
   static constexpr code gone = code::gone;
   static constexpr code foreign = code::foreign;
+  static constexpr code exists = code::exists;
+  static constexpr code missing = code::missing;
+  static constexpr code unequal = code::unequal;
   static constexpr code broken = code::broken;
   static constexpr code owner_died = code::owner_died;
   static constexpr code corrupt = code::corrupt;
