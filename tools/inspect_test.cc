@@ -18,6 +18,7 @@
 #include "zeroipc/cell/cell.h"
 #include "zeroipc/event/event.h"
 #include "zeroipc/latch/latch.h"
+#include "zeroipc/map/map.h"
 #include "zeroipc/mutex/mutex.h"
 #include "zeroipc/name_table/name_table.h"
 #include "zeroipc/once/once.h"
@@ -28,6 +29,7 @@
 #include "zeroipc/segment/layout.h"
 #include "zeroipc/segment/segment.h"
 #include "zeroipc/semaphore/semaphore.h"
+#include "zeroipc/set/set.h"
 #include "zeroipc/stack/stack.h"
 
 namespace zeroipc::tools {
@@ -357,15 +359,17 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   pool<int> p(mem, "pool", 4);
   ring<int> r(mem, "ring", 3);
   stack<int> s(mem, "stack", 6);
+  map<int, int> m(mem, "map", 8);
+  set<int> t(mem, "set", 9);
   for (int i = 0; i < 5; ++i) {
-    EXPECT_TRUE(c.store(i) && r.push(i) && s.push(i));
+    EXPECT_TRUE(c.store(i) && r.push(i) && s.push(i) && m.insert(i, i));
   }
   s.pop();
   p.allocate();
   tool_run all({"show", segment.name()});
   EXPECT_EQ(all.wait(), 0);
-  for (const char* note :
-       {"5 elements", "version 5", "1 of 4 in use", "newest 3 of 5", "4 of 6 stacked"}) {
+  for (const char* note : {"5 elements", "version 5", "1 of 4 in use", "newest 3 of 5",
+                           "4 of 6 stacked", "5 keys, room for 8", "0 keys, room for 9"}) {
     EXPECT_THAT(all.out(), HasSubstr(note));
   }
   const auto figure = [&](const char* name, const char* of) {

@@ -13,6 +13,8 @@
 #include "zeroipc/cell/cell.h"
 #include "zeroipc/event/event.h"
 #include "zeroipc/latch/latch.h"
+#include "zeroipc/map/key_traits.h"
+#include "zeroipc/map/map.h"
 #include "zeroipc/mutex/mutex.h"
 #include "zeroipc/name_table/name_table.h"
 #include "zeroipc/once/once.h"
@@ -22,6 +24,7 @@
 #include "zeroipc/rwlock/rwlock.h"
 #include "zeroipc/segment/segment.h"
 #include "zeroipc/semaphore/semaphore.h"
+#include "zeroipc/set/set.h"
 #include "zeroipc/stack/stack.h"
 
 #endif  // ZEROIPC_ZEROIPC_H_

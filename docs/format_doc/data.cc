@@ -1,10 +1,11 @@
-// The chapters on arrays, cells, pools, rings and stacks.
+// The chapters on arrays, cells, maps and sets, pools, rings and stacks.
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "docs/format_doc/format.h"
 #include "docs/format_doc/table.h"
 #include "zeroipc/array/core.h"
 #include "zeroipc/cell/core.h"
+#include "zeroipc/map/layout.h"
 #include "zeroipc/name_table/geometry.h"
 #include "zeroipc/pool/core.h"
 #include "zeroipc/ring/core.h"
@@ -74,6 +75,52 @@ void describe_cell(std::string* out) {
                   "| 8, or the value's alignment if larger | | value | |\n");
 }
 
+void describe_map(std::string* out) {
+  absl::StrAppend(out, "\n## Map and set\n\n`zeroipc/map/layout.h`.\n\n");
+  {
+    using S = map_header<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD_OF(geometry, "`structure_geometry`", "as above");
+    ZEROIPC_FIELD(waits, "counter: waits for a change");
+    ZEROIPC_FIELD(recoveries, "counter: writers that died inside");
+  }
+  absl::StrAppend(out, "\nPart 0: stripes, one for each bucket, at most ", kMostStripes,
+                  "; keys whose home is bucket h belong to stripe h modulo their number.\n\n");
+  {
+    using S = map_stripe<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD_OF(lock, "`robust_lock`", "who writes");
+    ZEROIPC_FIELD(spare, "the stripe's cell");
+    ZEROIPC_FIELD_OF(changed, "`event_word`", "what those who wait for a change sleep on");
+    ZEROIPC_FIELD(count, "keys");
+    ZEROIPC_FIELD(changes, "entries ever filled in");
+    ZEROIPC_FIELD_OF(journal, "`map_journal`", "what its writer is at");
+  }
+  absl::StrAppend(out, "\nA journal:\n\n");
+  {
+    using S = map_journal<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD(home, "1 + the key's home bucket; 0: nothing");
+    ZEROIPC_FIELD(slot, "its number");
+    ZEROIPC_FIELD(from, "the slot's word before");
+    ZEROIPC_FIELD(to, "the slot's word after");
+    ZEROIPC_FIELD(count, "the stripe's keys before");
+  }
+  absl::StrAppend(out, "\nPart 1: buckets.\n\n");
+  {
+    using S = map_bucket<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD(spread, "keys at home here, 4 bits for each distance");
+    ZEROIPC_FIELD(slots, "occupied:1 · tag:15 · version:16 · cell:32, from the top bit down");
+  }
+  absl::StrAppend(out, "\nPart 2: cells, ", kBucketSlots,
+                  " for each bucket and one for each stripe.\n\n"
+                  "| offset | bytes | field | meaning |\n| ---: | ---: | --- | --- |\n"
+                  "| 0 | 8 | sequence | twice its version; odd: being written |\n"
+                  "| 8 | 8 | change | the number of the change that brought the entry in |\n"
+                  "| 16, or the entry's alignment if larger | | entry | key, and value |\n");
+}
+
 void describe_pool(std::string* out) {
   absl::StrAppend(out, "\n## Pool\n\n`zeroipc/pool/core.h`.\n\n");
   {
@@ -138,6 +185,7 @@ void describe_data(std::string* out) {
   describe_geometry(out);
   describe_array(out);
   describe_cell(out);
+  describe_map(out);
   describe_pool(out);
   describe_ring(out);
   describe_stack(out);

@@ -15,6 +15,7 @@
 #include "zeroipc/cell/core.h"
 #include "zeroipc/event/core.h"
 #include "zeroipc/latch/core.h"
+#include "zeroipc/map/layout.h"
 #include "zeroipc/mutex/core.h"
 #include "zeroipc/name_table/geometry.h"
 #include "zeroipc/once/core.h"
@@ -129,6 +130,12 @@ data_summary summary_of(const internal::event_header<hardware>& h) {
            {"sets", value(h.sets)},
            {"waits", value(h.waits)}}};
 }
+data_summary summary_of(const internal::map_header<hardware>& h) {
+  return {"",
+          {{"capacity", h.geometry.capacity},
+           {"waits", value(h.waits)},
+           {"recoveries", value(h.recoveries)}}};
+}
 // What the rest of these needs of the words behind the header is added by look().
 data_summary summary_of(const internal::rwlock_header<hardware>& h) {
   const bool suspect = value(h.suspect) != 0;
@@ -183,6 +190,23 @@ void count_cells(const memory& mem, const structure_info& info, const structure_
   });
   s.line = absl::StrCat(with_commas(used), " of ", with_commas(g.capacity), " in use", s.line);
   s.figures.emplace_back("in_use", used);
+}
+void count_keys(const memory& mem, const structure_info& info, const structure_geometry& g,
+                data_summary& s) {
+  uint64_t keys = 0;
+  const uint64_t stripes = internal::map_stripes(internal::map_buckets(g.capacity));
+  for (uint64_t i = 0; i < stripes; ++i) {
+    std::atomic<uint64_t> count;
+    using stripe = internal::map_stripe<hardware>;
+    const uint64_t at = g.offsets[0] + i * sizeof(stripe) + offsetof(stripe, count);
+    if (at + sizeof count > info.bytes ||
+        !read_at(mem.fd(), info.offset + at, &count, sizeof count)) {
+      break;
+    }
+    keys += value(count);
+  }
+  s.line = absl::StrCat(with_commas(keys), " keys, room for ", with_commas(g.capacity), s.line);
+  s.figures.emplace_back("size", keys);
 }
 void count_readers(const memory& mem, const structure_info& info, const structure_geometry& g,
                    bool written, data_summary& s) {
@@ -239,6 +263,8 @@ absl::StatusOr<data_summary> look(const memory& mem, const structure_info& info)
   const structure_geometry& g = h->geometry;
   if constexpr (std::is_same_v<Header<hardware>, internal::pool_header<hardware>>) {
     count_cells(mem, info, g, s);
+  } else if constexpr (std::is_same_v<Header<hardware>, internal::map_header<hardware>>) {
+    count_keys(mem, info, g, s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::rwlock_header<hardware>>) {
     count_readers(mem, info, g, value(h->writer.owner) != 0, s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::semaphore_header<hardware>>) {
@@ -260,12 +286,14 @@ bool has_data_summary(kind what) {
     case kind::cell:
     case kind::event:
     case kind::latch:
+    case kind::map:
     case kind::mutex:
     case kind::once:
     case kind::pool:
     case kind::ring:
     case kind::rwlock:
     case kind::semaphore:
+    case kind::set:
     case kind::stack:
       return true;
     default:
@@ -285,6 +313,9 @@ absl::StatusOr<data_summary> look_at_data(const memory& mem, const structure_inf
       return look<internal::event_header>(mem, info);
     case kind::latch:
       return look<internal::latch_header>(mem, info);
+    case kind::map:
+    case kind::set:
+      return look<internal::map_header>(mem, info);
     case kind::mutex:
       return look<internal::mutex_header>(mem, info);
     case kind::once:

@@ -26,6 +26,7 @@
 #ifndef ZEROIPC_MAP_CORE_H_
 #define ZEROIPC_MAP_CORE_H_
 
+#include <bit>
 #include <climits>
 #include <cstddef>
 #include <cstdint>
@@ -70,6 +71,7 @@ class map_core {
     n_buckets_ = n_buckets;
     n_stripes_ = map_stripes(n_buckets);
     reach_ = map_reach(n_buckets);
+    within_reach_ = reach_ == kReach ? ~uint64_t{0} : (uint64_t{1} << 4 * reach_) - 1;
   }
   // Of zeroed memory, by the creator.
   static void initialize(map_stripe<P>* stripes, map_bucket<P>* buckets, uint64_t n_buckets) {
@@ -123,7 +125,7 @@ class map_core {
       for (int tries = 0;; ++tries) {
         const uint64_t word = slot(i).load(std::memory_order_acquire);
         if (!map_slot::of(word).occupied) break;
-        if (read(i, word, entry.value, sizeof(Entry), change)) {
+        if (read(slot(i), word, entry.value, sizeof(Entry), change)) {
           f(std::as_const(entry.value));
           break;
         }
@@ -253,9 +255,9 @@ class map_core {
     return reinterpret_cast<std::byte*>(c) + map_entry_offset(alignof(Entry));
   }
 
-  // What slot i's `word` has published; false if it is not there any more.
-  bool read(uint64_t i, uint64_t word, Entry& entry, size_t bytes, uint64_t& change) const {
-    const map_slot s = map_slot::of(word);
+  // What the word that was read in a slot has published; false if it is not there any more.
+  bool read(const word& slot, uint64_t was, Entry& entry, size_t bytes, uint64_t& change) const {
+    const map_slot s = map_slot::of(was);
     map_cell<P>* c = cell(s.cell);
     if (c == nullptr) return false;
     // Acquire: pairs with the release in fill().
@@ -265,27 +267,41 @@ class map_core {
     change = c->change.load(std::memory_order_acquire);
     // Acquire: that the word is still there is looked at after this.
     return c->sequence.load(std::memory_order_acquire) == sequence &&
-           slot(i).load(std::memory_order_acquire) == word;
+           slot.load(std::memory_order_acquire) == was;
+  }
+
+  static bool holds(uint64_t word, uint16_t tag) { return word >> 48 == (0x8000u | tag); }
+  // The slots that hold a key with that tag, as bits: without a branch for each, of which half would be predicted wrongly.
+  static unsigned candidates(const map_bucket<P>& b, uint16_t tag) {
+    unsigned found = 0;
+#pragma GCC unroll 7
+    for (unsigned i = 0; i < kBucketSlots; ++i) {
+      // Acquire: whether a key is there is decided here.
+      found |= static_cast<unsigned>(holds(b.slots[i].load(std::memory_order_acquire), tag)) << i;
+    }
+    return found;
   }
 
   outcome find(const spot& s, const key_type& key, Entry& entry, size_t bytes, place& where) const {
     // Acquire: pairs with the release in add_to_spread().
-    const uint64_t spread = buckets_[s.home].spread.load(std::memory_order_acquire);
+    const uint64_t spread = buckets_[s.home].spread.load(std::memory_order_acquire) & within_reach_;
     int tries = 0;
-    for (uint64_t d = 0; d < reach_; ++d) {
-      if ((spread >> 4 * d & 15) == 0) continue;
-      const uint64_t first = bucket_at(s.home, d, n_buckets_) * kBucketSlots;
-      for (uint64_t i = first; i < first + kBucketSlots; ++i) {
+    for (uint64_t rest = spread; rest != 0;) {
+      const auto d = static_cast<uint64_t>(std::countr_zero(rest)) / 4;
+      rest &= ~(uint64_t{15} << 4 * d);
+      const uint64_t b = bucket_at(s.home, d, n_buckets_);
+      for (unsigned left = candidates(buckets_[b], s.tag); left != 0; left &= left - 1) {
+        const auto i = static_cast<uint64_t>(std::countr_zero(left));
+        const word& at = buckets_[b].slots[i];
         for (;;) {
-          const uint64_t word = slot(i).load(std::memory_order_acquire);
-          const map_slot found = map_slot::of(word);
-          if (!found.occupied || found.tag != s.tag) break;
-          if (!read(i, word, entry, bytes, where.change)) {
+          const uint64_t word = at.load(std::memory_order_acquire);
+          if (!holds(word, s.tag)) break;
+          if (!read(at, word, entry, bytes, where.change)) {
             if (++tries == kTries) return outcome::corrupt;
             continue;
           }
           if (!Traits::equal(entry.key, key)) break;
-          where.slot = i;
+          where.slot = b * kBucketSlots + i;
           where.distance = d;
           where.word = word;
           return outcome::ok;
@@ -420,7 +436,7 @@ class map_core {
       for (uint64_t i = first; i < first + kBucketSlots;) {
         const uint64_t word = slot(i).load(std::memory_order_acquire);
         if (map_slot::of(word).occupied) {
-          if (!read(i, word, entry.value, sizeof(key_type), change)) {
+          if (!read(slot(i), word, entry.value, sizeof(key_type), change)) {
             if (++tries == kTries) return false;
             continue;
           }
@@ -441,6 +457,7 @@ class map_core {
   uint64_t n_buckets_ = 0;
   uint64_t n_stripes_ = 0;
   uint64_t reach_ = 0;
+  uint64_t within_reach_ = 0;  // the bits of a spread that mean something
 };
 
 }  // namespace internal

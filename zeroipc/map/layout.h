@@ -128,7 +128,7 @@ constexpr uint64_t map_stripes(uint64_t buckets) {
 // of them differ.
 constexpr uint64_t bucket_at(uint64_t home, uint64_t distance, uint64_t buckets) {
   const uint64_t at = home + distance * (distance + 1) / 2;
-  return buckets > 256 ? (at < buckets ? at : at - buckets) : at % buckets;
+  return buckets > 256 ? (at < buckets ? at : at - buckets) : at & (buckets - 1);
 }
 constexpr uint64_t map_reach(uint64_t buckets) { return buckets < kReach ? buckets : kReach; }
 
