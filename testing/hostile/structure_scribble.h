@@ -25,7 +25,7 @@ namespace zeroipc::testing {
 
 struct structure_scribble {
   structure_type type;
-  size_t header = 0;                 // bytes; what follows is scribbled over as often
+  size_t header = 0;                 // bytes; what follows, if anything, is scribbled over as often
   std::vector<uint64_t> known = {};  // values that mean something there, owner tags apart
   // Its locks, in the structure's memory: one that names somebody alive who does not hold it can only be waited for.
   std::function<std::vector<internal::robust_lock<hardware>*>(std::byte*)> locks = {};
@@ -43,10 +43,11 @@ inline void scribble_structure(const memory& mem, const structure_scribble& how,
     while (w.next()) operate(random);
   });
   constexpr size_t kGeometry = sizeof(internal::structure_geometry);
-  scribble_plan plan = {.seed = 1,
-                        .regions = {{bytes + kGeometry, how.header - kGeometry},
-                                    {bytes + how.header, (held->bytes() - how.header) / 8 * 8}},
-                        .known = how.known};
+  scribble_plan plan = {
+      .seed = 1, .regions = {{bytes + kGeometry, how.header - kGeometry}}, .known = how.known};
+  if (held->bytes() >= how.header + 8) {
+    plan.regions.push_back({bytes + how.header, (held->bytes() - how.header) / 8 * 8});
+  }
   for (uint32_t slot = 0; slot < 5; ++slot) {
     const uint64_t tag = owner_tag(slot, 1).bits();
     plan.known.push_back(tag << 32 | tag);

@@ -160,7 +160,7 @@ class map : public sized_structure<map<K, V>> {
   // Erases one key after the other: what is put in meanwhile may stay.
   outcome clear() { return core().clear(); }
 
-  // Snapshots: by the time they are used they are history.
+  // Snapshots: by the time they are used they are history. A writer that died leaves its part's count one off, until the next.
   size_t size() const { return static_cast<size_t>(core().stats().size); }
   bool empty() const { return size() == 0; }
   size_t capacity() const { return static_cast<size_t>(core().stats().capacity); }

@@ -23,8 +23,9 @@ using explorer::totals;
 using explorer::within;
 using testing::instrument;
 
+// The value twice: half of one and half of another differ.
 struct entry {
-  uint64_t key, value;
+  uint64_t key, value, twin;
 };
 // All in one bucket, with tags of their own.
 struct traits {
@@ -60,14 +61,15 @@ struct table : explorer::scenario {
       core::initialize(m->stripe, m->bucket, kBuckets);
       environment env(environment::kSurvivor);
       core c = bound(env);
-      c.put({kThere, kThere}, core::when::missing);
-      c.put({kAlways, kAlways}, core::when::missing);
+      c.put({kThere, kThere, kThere}, core::when::missing);
+      c.put({kAlways, kAlways, kAlways}, core::when::missing);
     };
     for (uint32_t t = 0; t < scripts.size(); ++t) {
       bodies.push_back([this, t] {
         environment env(t);
         core c = bound(env);
-        for (const op& o : scripts[t]) run_one(c, t, o);
+        uint64_t n = 10 * (t + 1);
+        for (const op& o : scripts[t]) run_one(c, o.key * n++, o);
       });
     }
     may_sleep = [](int) { return true; };
@@ -76,17 +78,17 @@ struct table : explorer::scenario {
 
   // Values are multiples of their keys.
   static void expect_whole(const entry& e, uint64_t key) {
-    check(e.key == key && e.value % key == 0 && e.value != 0, "half of another entry");
+    check(e.key == key && e.value == e.twin && e.value % key == 0 && e.value != 0,
+          "half of another entry");
   }
-  static void run_one(core& c, uint32_t t, const op& o) {
-    const uint64_t value = o.key * (10 + t);
+  static void run_one(core& c, uint64_t value, const op& o) {
     entry e{};
     switch (o.does) {
       case what::insert:
-        c.put({o.key, value}, core::when::missing);
+        c.put({o.key, value, value}, core::when::missing);
         break;
       case what::assign:
-        c.put({o.key, value}, core::when::either);
+        c.put({o.key, value, value}, core::when::either);
         break;
       case what::erase:
         c.erase(o.key);
@@ -118,7 +120,7 @@ struct table : explorer::scenario {
     check(static_cast<bool>(c.get(kAlways, e, sizeof e, nullptr)), "a key is lost");
     // Whoever died held a stripe's lock, and a spare cell: both are there.
     for (const uint64_t key : {kThere, kOther, kAlways}) {
-      check(static_cast<bool>(c.put({key, key}, core::when::either)), "no room any more");
+      check(static_cast<bool>(c.put({key, key, key}, core::when::either)), "no room any more");
     }
     check(count(c) == 3 && keys <= 3, "not as many keys as were put in");
     check(c.stats().size == 3, "the count is wrong");
