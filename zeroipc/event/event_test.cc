@@ -92,7 +92,7 @@ TEST_F(EventTest, WhatAKilledSleeperWasWokenForReachesAnother) {
     first.kill();
     first.wait();
     // If the first took it with it, another is needed.
-    if (!harness::eventually(50ms, [&] { return *through > before || !e.is_set(); })) {
+    if (!harness::eventually([&] { return *through > before || !e.is_set(); })) {
       ADD_FAILURE() << "it is set, and the second sleeps";
     }
     e.set();

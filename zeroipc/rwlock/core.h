@@ -58,7 +58,8 @@ namespace zeroipc {
 
 struct rwlock_stats {
   bool written = false;  // a snapshot: a writer has it, or waits for readers to leave
-  uint64_t readers = 0;  // a snapshot
+  uint64_t readers = 0;  // a snapshot: inside
+  uint64_t waiting = 0;  // a snapshot: readers that wait for a writer to leave
   bool suspect = false;  // a writer died inside, and nobody has called mark_consistent() since
   uint64_t waits = 0;    // locks, of either kind, that had to wait
   uint64_t deaths = 0;   // writers that died inside
@@ -202,12 +203,16 @@ class rwlock_core {
 
   rwlock_stats stats() const {
     // Relaxed: figures for people.
-    rwlock_stats s = {header_->writer.owner.load(std::memory_order_relaxed) != 0, 0,
+    rwlock_stats s = {header_->writer.owner.load(std::memory_order_relaxed) != 0,
+                      0,
+                      0,
                       header_->suspect.load(std::memory_order_relaxed) != 0,
                       header_->waits.load(std::memory_order_relaxed),
                       header_->deaths.load(std::memory_order_relaxed)};
     for (uint64_t i = 0; i < slots(); ++i) {
-      s.readers += reader_count::of(readers(i).load(std::memory_order_relaxed)).inside;
+      const reader_count c = reader_count::of(readers(i).load(std::memory_order_relaxed));
+      s.readers += c.inside;
+      s.waiting += c.waiting;
     }
     return s;
   }

@@ -119,7 +119,7 @@ TEST_F(RwlockTest, ReadersThatWaitGetInBeforeTheNextWriter) {
     *reader = ++*order;
     l.unlock_shared();
   });
-  ASSERT_TRUE(harness::wait_until_asleep(reads.pid()));
+  ASSERT_TRUE(harness::eventually([&] { return l.stats().waiting == 1; }));
   harness::process writes([&] {
     l.lock();
     *writer = ++*order;
@@ -140,7 +140,7 @@ TEST_F(RwlockTest, AWriterThatWaitsKeepsNewReadersOut) {
     l.lock();
     l.unlock();
   });
-  ASSERT_TRUE(harness::wait_until_asleep(writes.pid()));
+  ASSERT_TRUE(harness::eventually([&] { return l.stats().written; }));
   EXPECT_EQ(l.try_lock_shared(), outcome::taken);
   EXPECT_EQ(l.try_lock_shared_for(1ms), outcome::timed_out);
   l.unlock_shared();
