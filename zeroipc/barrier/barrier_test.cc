@@ -112,6 +112,8 @@ TEST_F(BarrierTest, OrBreaks) {
     EXPECT_EQ(b.arrive_and_wait(), outcome::broken);
     return 0;
   });
+  // Who comes after a death takes the seat of the dead, and nothing is broken.
+  ASSERT_TRUE(harness::eventually([&] { return b.stats().arrived == 1; }));
   harness::process dies([&] {
     b.join();
     ::raise(SIGKILL);

@@ -73,7 +73,9 @@ struct map_entry {
 //   corrupt    the segment holds what no correct participant can have written
 template <typename K, typename V>
 class map : public sized_structure<map<K, V>> {
-  static_assert(internal::check_shareable<K>() && internal::check_shareable<V>());
+  // A map of pointers may be named, but nothing can be put into it: see sharing().
+  static_assert(internal::check_shareable<K>());
+  static_assert(internal::check_shareable<std::conditional_t<std::is_pointer_v<V>, K, V>>());
   using entry = map_entry<K, V>;
   using core_type = internal::map_core<hardware, internal::participant, entry, key_traits<K>>;
   using when = typename core_type::when;
@@ -131,15 +133,19 @@ class map : public sized_structure<map<K, V>> {
 
   // --- writing ---
 
-  outcome insert(const K& key, const V& value) { return core().put({key, value}, when::missing); }
-  outcome insert_or_assign(const K& key, const V& value) {
-    return core().put({key, value}, when::either);
+  outcome insert(const K& key, const V& value) {
+    return sharing().put({key, value}, when::missing);
   }
-  outcome assign(const K& key, const V& value) { return core().put({key, value}, when::present); }
+  outcome insert_or_assign(const K& key, const V& value) {
+    return sharing().put({key, value}, when::either);
+  }
+  outcome assign(const K& key, const V& value) {
+    return sharing().put({key, value}, when::present);
+  }
   // Calls change(V&) on a copy of the value, and puts that in its place. `change` must not write to this map.
   template <std::invocable<V&> F>
   outcome update(const K& key, F&& change) {
-    return core().update(key, [&](entry& e) {
+    return sharing().update(key, [&](entry& e) {
       std::forward<F>(change)(e.value);
       return true;
     });
@@ -147,7 +153,7 @@ class map : public sized_structure<map<K, V>> {
   // `unequal`: the value was not `expected`; what it was is left there. Values are compared by ==, or by their bytes if they have
   // no other say.
   outcome compare_and_set(const K& key, V& expected, const V& desired) {
-    return core().update(key, [&](entry& e) {
+    return sharing().update(key, [&](entry& e) {
       if (!same(e.value, expected)) {
         std::memcpy(static_cast<void*>(&expected), &e.value, sizeof(V));
         return false;
@@ -194,6 +200,11 @@ class map : public sized_structure<map<K, V>> {
     }
   }
   core_type& core() const { return state_->core; }
+  // The same, for what puts values in.
+  core_type& sharing() const {
+    static_assert(internal::check_shareable<V>());
+    return core();
+  }
 
   std::shared_ptr<state> state_;
 };

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -197,6 +198,35 @@ TEST_F(MapTest, KeysAndValuesOfAnyKind) {
   map<char, wide> wides(mem_, "wides", 10);
   EXPECT_TRUE(wides.insert('w', {"wide"}));
   EXPECT_STREQ(wides.get('w')->text, "wide");
+}
+
+// As patterns.md has it.
+struct ServiceInfo {
+  fixed_string<32> name;
+  uint16_t port;
+};
+class ServiceRegistry {
+  memory mem;
+  map<uint32_t, ServiceInfo> services;
+  map<uint32_t, ServiceInfo*>
+      responses;  // named there, and never filled: a pointer cannot be shared
+
+ public:
+  explicit ServiceRegistry(const std::string& name)
+      : mem(name, 10 * 1024 * 1024),
+        services(mem, "registry", 100),
+        responses(mem, "responses", 100) {}
+
+  void register_service(uint32_t id, const ServiceInfo& info) { services.insert(id, info); }
+
+  std::optional<ServiceInfo> lookup(uint32_t id) { return services.get(id); }
+};
+TEST_F(MapTest, IsARegistryOfServices) {
+  const harness::unique_segment segment;
+  ServiceRegistry registry(segment.name());
+  registry.register_service(7, {"quotes", 80});
+  EXPECT_EQ(registry.lookup(7)->name, "quotes");
+  EXPECT_FALSE(registry.lookup(8));
 }
 
 TEST_F(MapTest, VersionsGrowAndWakeWhoWaits) {
