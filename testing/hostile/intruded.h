@@ -84,8 +84,8 @@ struct intruded {
   template <typename T>
   class atomic {
    public:
-    T load(std::memory_order m) const { return touched().load(m); }
-    void store(T v, std::memory_order m) { touched().store(v, m); }
+    T load(std::memory_order m = std::memory_order_seq_cst) const { return touched().load(m); }
+    void store(T v, std::memory_order m = std::memory_order_seq_cst) { touched().store(v, m); }
     T exchange(T v, std::memory_order m) { return touched().exchange(v, m); }
     T fetch_add(T v, std::memory_order m) { return touched().fetch_add(v, m); }
     T fetch_or(T v, std::memory_order m) { return touched().fetch_or(v, m); }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/structure_sweep.h"
 #include "zeroipc/barrier/barrier.h"
 
@@ -63,6 +64,29 @@ TEST(BarrierSweep, AnyInstructionMayBeTheLast) {
     }
     EXPECT_EQ(b.stats().completed, first);
   });
+}
+
+// Two who wait, and who serves them.
+struct rig_of_three {
+  memory mem = testing::small_memory();
+  barrier shrinks{mem, "s", 3, on_death::shrink}, breaks{mem, "b", 3, on_death::break_all};
+};
+
+TEST(BarrierSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<rig_of_three> kills("barrier");
+  using rig = rig_of_three;
+  kills.operation("arrive_and_wait",
+                  {.wait = [](rig& r) { EXPECT_TRUE(r.shrinks.arrive_and_wait()); },
+                   .serve = [](rig& r) { EXPECT_TRUE(r.shrinks.arrive_and_wait()); }});
+  kills.operation("arrive_and_wait_for",
+                  {.wait = [](rig& r) { EXPECT_TRUE(r.shrinks.arrive_and_wait_for(kLong)); },
+                   .serve = [](rig& r) { EXPECT_TRUE(r.shrinks.arrive_and_wait()); }});
+  // Whoever has arrived holds nobody up any more, and breaks nothing.
+  kills.operation("arrive_and_wait, where a death breaks it",
+                  {.wait = [](rig& r) { EXPECT_TRUE(r.breaks.arrive_and_wait()); },
+                   .serve = [](rig& r) { EXPECT_TRUE(r.breaks.arrive_and_wait()); }});
+  kills.run();
 }
 
 }  // namespace

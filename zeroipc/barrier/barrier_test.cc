@@ -125,6 +125,41 @@ TEST_F(BarrierTest, OrBreaks) {
   EXPECT_EQ(b.join(), outcome::broken);
 }
 
+// Three seats in order: of one who lives and does not come, of one who dies, of one who waits.
+TEST_F(BarrierTest, ADeathBreaksItThoughSomebodyElseHoldsItUp) {
+  barrier b(mem_, "b", 3, on_death::break_all);
+  EXPECT_TRUE(b.join());
+  harness::shared_state<harness::gate> die;
+  harness::process dies([&] {
+    EXPECT_TRUE(b.join());
+    EXPECT_TRUE(die->wait());
+    ::raise(SIGKILL);
+  });
+  ASSERT_TRUE(harness::eventually([&] { return b.stats().joined == 2; }));
+  harness::process sleeps([&]() -> int {
+    EXPECT_EQ(b.arrive_and_wait(), outcome::broken);
+    return 0;
+  });
+  ASSERT_TRUE(harness::eventually([&] { return b.stats().arrived == 1; }));
+  die->open();
+  EXPECT_EQ(sleeps.wait(), harness::exited(0));
+}
+
+TEST_F(BarrierTest, WhoArrivesAfterADeathFindsItBroken) {
+  barrier b(mem_, "b", 2, on_death::break_all);
+  harness::process dies([&] {
+    EXPECT_TRUE(b.join());
+    ::raise(SIGKILL);
+  });
+  // A seat of its own, before that one is free.
+  EXPECT_TRUE(b.join());
+  EXPECT_EQ(dies.wait(), harness::killed_by(SIGKILL));
+  barrier::phase k = 0;
+  b.arrive(k);
+  EXPECT_EQ(b.try_wait(k), outcome::broken);
+  EXPECT_EQ(b.stats().completed, 0u);
+}
+
 TEST_F(BarrierTest, AReplacementTakesTheSeatOfTheDead) {
   barrier b(mem_, "b", 2, on_death::break_all);
   harness::process dies([&] {

@@ -2,12 +2,14 @@
 // goes on; and so does the next writer, killed at any instruction of its own.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "testing/evidence/evidence.h"
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/segment_sweep.h"
 #include "zeroipc/cell/cell.h"
 
@@ -159,6 +161,23 @@ TEST_P(CellSweep, AnyInstructionMayBeTheLast) {
       .figure("instructions", instructions)
       .figure("crash states", states);
   evidence("cell", instrument::double_kill).figure("pairs of deaths", pairs);
+}
+
+struct full_rig : rig {
+  full_rig() : rig(1) {}
+};
+
+TEST(CellSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<full_rig> kills("cell");
+  using rig = full_rig;
+  const auto store = [](rig& r) { EXPECT_TRUE(r.c.store(value::of(200))); };
+  kills.operation("wait_for_change",
+                  {.wait = [](rig& r) { EXPECT_EQ(r.c.wait_for_change(1), 2u); }, .serve = store});
+  kills.operation(
+      "wait_for_change_for",
+      {.wait = [](rig& r) { EXPECT_EQ(r.c.wait_for_change_for(1, kLong), 2u); }, .serve = store});
+  kills.run();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/structure_sweep.h"
 #include "zeroipc/event/event.h"
 
@@ -54,6 +55,24 @@ TEST(EventSweep, AnyInstructionMayBeTheLast) {
     EXPECT_TRUE(automatic.try_wait());
     EXPECT_FALSE(automatic.try_wait());
   });
+}
+
+TEST(EventSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<rig> kills("event");
+  kills.operation("wait, manual reset", {.wait = [](rig& r) { r.manual.wait(); },
+                                         .serve = [](rig& r) { r.manual.set(); }});
+  const auto set = [](rig& r) { r.automatic.set(); };
+  // The dead one may have been let through: it takes that with it.
+  const auto is_reset = [](rig& r) { return !r.automatic.is_set(); };
+  kills.operation(
+      "wait, automatic reset",
+      {.wait = [](rig& r) { r.automatic.wait(); }, .serve = set, .is_used_up = is_reset});
+  kills.operation("wait_for, automatic reset",
+                  {.wait = [](rig& r) { EXPECT_TRUE(r.automatic.wait_for(kLong)); },
+                   .serve = set,
+                   .is_used_up = is_reset});
+  kills.run();
 }
 
 }  // namespace

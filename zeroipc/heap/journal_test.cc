@@ -98,6 +98,12 @@ TEST_F(JournalTest, ATransactionThatIsTooLargeDoesNotCommit) {
     EXPECT_TRUE(absl::IsInternal(tx.commit()));
   }
   for (size_t i = 0; i < 16; ++i) EXPECT_EQ(word(i).load(), 0u);
+  {
+    transaction tx(a_.base, a_.geometry);
+    for (uint32_t i = 0; i <= journal_block::kRedo; ++i) tx.set_on_commit(word(i % 16), 1 + i);
+    EXPECT_TRUE(absl::IsInternal(tx.commit()));
+  }
+  for (size_t i = 0; i < 16; ++i) EXPECT_EQ(word(i).load(), 0u);
 }
 
 TEST_F(JournalTest, ForgedJournalsAreRefusedAndWriteNothing) {
@@ -129,6 +135,10 @@ TEST_F(JournalTest, ForgedJournalsAreRefusedAndWriteNothing) {
       EXPECT_TRUE(absl::IsDataLoss(control_session::enter(a_).status()));
     }
   }
+  // The count alone is wrong: entries that could be made use of follow.
+  const uint64_t good = g.control_offset + offsetof(control_block, heap.lists);
+  for (journal_entry& entry : journal.redo) entry.offset.store(good);
+  for (journal_entry& entry : journal.undo) entry.offset.store(good);
   for (const uint64_t count : {uint64_t{journal_block::kUndo} + 1, ~uint64_t{0},
                                journal_block::kCommitted | (journal_block::kRedo + 1)}) {
     journal.state.store(count);

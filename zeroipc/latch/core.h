@@ -107,7 +107,8 @@ class latch_core {
   void withdraw(uint64_t index) {
     uint32_t seen = env_->tag().bits();
     if (seen != 0 && index < n_) {
-      arrivals_[index].compare_exchange_strong(seen, kOpen, std::memory_order_relaxed);
+      arrivals_[index].compare_exchange_strong(seen, kOpen, std::memory_order_relaxed,
+                                               std::memory_order_relaxed);
     }
   }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/structure_sweep.h"
 #include "zeroipc/latch/latch.h"
 
@@ -48,6 +49,22 @@ TEST(LatchSweep, AnyInstructionMayBeTheLast) {
     EXPECT_EQ(left.settled, 3u);
     EXPECT_EQ(made + left.forfeited, 3u) << "an arrival is lost, or doubled";
   });
+}
+
+TEST(LatchSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<rig> kills("latch");
+  const auto one_left = [](rig& r) {
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(r.l.count_down());
+  };
+  const auto last = [](rig& r) { EXPECT_TRUE(r.l.count_down()); };
+  kills.operation("wait", {.prepare = one_left, .wait = [](rig& r) { r.l.wait(); }, .serve = last});
+  kills.operation("wait_for", {.prepare = one_left,
+                               .wait = [](rig& r) { EXPECT_TRUE(r.l.wait_for(kLong)); },
+                               .serve = last});
+  kills.operation("arrive_and_wait",
+                  {.wait = [](rig& r) { r.l.arrive_and_wait(); }, .serve = last});
+  kills.run();
 }
 
 }  // namespace

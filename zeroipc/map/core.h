@@ -122,14 +122,14 @@ class map_core {
     room entry;
     for (uint64_t i = 0; i < n_buckets_ * kBucketSlots; ++i) {
       uint64_t change;
-      for (int tries = 0;; ++tries) {
+      for (looks again;;) {
         const uint64_t word = slot(i).load(std::memory_order_acquire);
         if (!map_slot::of(word).occupied) break;
         if (read(slot(i), word, entry.value, sizeof(Entry), change)) {
           f(std::as_const(entry.value));
           break;
         }
-        if (tries == kTries) return outcome::corrupt;
+        if (!again.make_sense(slot(i), word)) return outcome::corrupt;
       }
     }
     return outcome::ok;
@@ -219,8 +219,25 @@ class map_core {
 
  private:
   using word = typename P::template atomic<uint64_t>;
-  // More would mean that a writer changes one slot in the time of each of our looks, for ever.
-  static constexpr int kTries = 1'000'000;
+
+  // Whether to look again at a slot whose word had gone, or did not fit its cell.
+  class looks {
+   public:
+    bool make_sense(const word& slot, uint64_t was) {
+      // What was read of the cell was written after it had left the slot, so the word is another by now: unless it came again,
+      // after 65,536 fillings of that cell, or no correct participant wrote this.
+      if (slot.load(std::memory_order_acquire) == was && ++misfits_ == kMisfits) return false;
+      return ++looks_ != kLooks;
+    }
+
+   private:
+    static constexpr int kMisfits = 8;
+    // More would mean that a writer changes one slot in the time of each of our looks, for ever.
+    static constexpr int kLooks = 1'000'000;
+
+    int misfits_ = 0;
+    int looks_ = 0;
+  };
 
   // Storage without the constructors of keys and values, which need not have a default one.
   union room {
@@ -285,7 +302,7 @@ class map_core {
   outcome find(const spot& s, const key_type& key, Entry& entry, size_t bytes, place& where) const {
     // Acquire: pairs with the release in add_to_spread().
     const uint64_t spread = buckets_[s.home].spread.load(std::memory_order_acquire) & within_reach_;
-    int tries = 0;
+    looks again;
     for (uint64_t rest = spread; rest != 0;) {
       const auto d = static_cast<uint64_t>(std::countr_zero(rest)) / 4;
       rest &= ~(uint64_t{15} << 4 * d);
@@ -297,7 +314,7 @@ class map_core {
           const uint64_t word = at.load(std::memory_order_acquire);
           if (!holds(word, s.tag)) break;
           if (!read(at, word, entry, bytes, where.change)) {
-            if (++tries == kTries) return outcome::corrupt;
+            if (!again.make_sense(at, word)) return outcome::corrupt;
             continue;
           }
           if (!Traits::equal(entry.key, key)) break;
@@ -430,14 +447,14 @@ class map_core {
   bool count_spread(uint64_t home, uint64_t& spread) const {
     room entry;
     uint64_t change;
-    int tries = 0;
+    looks again;
     for (uint64_t d = 0; d < reach_; ++d) {
       const uint64_t first = bucket_at(home, d, n_buckets_) * kBucketSlots;
       for (uint64_t i = first; i < first + kBucketSlots;) {
         const uint64_t word = slot(i).load(std::memory_order_acquire);
         if (map_slot::of(word).occupied) {
           if (!read(slot(i), word, entry.value, sizeof(key_type), change)) {
-            if (++tries == kTries) return false;
+            if (!again.make_sense(slot(i), word)) return false;
             continue;
           }
           if (place_of(entry.value.key).home == home) spread += uint64_t{1} << 4 * d;

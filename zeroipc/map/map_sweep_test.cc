@@ -2,12 +2,14 @@
 // and a map that goes on; and so does the next one, killed at any instruction of its own.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
 #include <utility>
 
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/structure_sweep.h"
 #include "zeroipc/map/map.h"
 
@@ -135,6 +137,19 @@ TEST(MapSweep, AnyInstructionMayBeTheLast) {
     EXPECT_TRUE(m.clear());
     EXPECT_TRUE(m.empty() && contents(m).empty());
   });
+}
+
+TEST(MapSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<rig> kills("map");
+  const auto assign = [](rig& r) { EXPECT_TRUE(r.m.insert_or_assign({0}, value::of(7))); };
+  kills.operation(
+      "wait_for_change",
+      {.wait = [](rig& r) { EXPECT_NE(r.m.wait_for_change({0}, 1), 1u); }, .serve = assign});
+  kills.operation("wait_for_change_for",
+                  {.wait = [](rig& r) { EXPECT_NE(r.m.wait_for_change_for({0}, 1, kLong), 1u); },
+                   .serve = assign});
+  kills.run();
 }
 
 }  // namespace

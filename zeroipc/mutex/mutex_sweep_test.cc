@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/structure_sweep.h"
 #include "zeroipc/mutex/mutex.h"
 
@@ -51,6 +52,18 @@ TEST(MutexSweep, AnyInstructionMayBeTheLast) {
     EXPECT_TRUE(m.unlock());
     EXPECT_EQ(m.try_lock(), outcome::ok);
   });
+}
+
+TEST(MutexSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<rig> kills("mutex");
+  const auto hold = [](rig& r) { EXPECT_TRUE(r.m.lock()); };
+  const auto let_go = [](rig& r) { EXPECT_TRUE(r.m.unlock()); };
+  kills.operation("lock", {.prepare = hold, .wait = hold, .serve = let_go});
+  kills.operation("try_lock_for", {.prepare = hold,
+                                   .wait = [](rig& r) { EXPECT_TRUE(r.m.try_lock_for(kLong)); },
+                                   .serve = let_go});
+  kills.run();
 }
 
 }  // namespace

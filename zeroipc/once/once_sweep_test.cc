@@ -4,8 +4,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
+#include "testing/harness/harness.h"
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/structure_sweep.h"
 #include "zeroipc/cell/cell.h"
 #include "zeroipc/once/once.h"
@@ -50,6 +53,39 @@ TEST(OnceSweep, AnyInstructionMayBeTheLast) {
     EXPECT_EQ(ran, !was_done);
     EXPECT_TRUE(o.done());
   });
+}
+
+// Somebody else runs it until told to stop.
+struct busy_rig : rig {
+  harness::shared_state<harness::gate> enough;
+  std::unique_ptr<harness::process> runner;
+  void run_elsewhere() {
+    harness::shared_state<harness::gate> runs;
+    runner = std::make_unique<harness::process>([&] {
+      o.call([&] {
+        runs->open();
+        EXPECT_TRUE(enough->wait());
+      });
+    });
+    EXPECT_TRUE(runs->wait());
+  }
+};
+
+TEST(OnceSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<busy_rig> kills("once");
+  const auto start = [](busy_rig& r) { r.run_elsewhere(); };
+  const auto end = [](busy_rig& r) { r.enough->open(); };
+  const auto call = [](busy_rig& r) { EXPECT_TRUE(r.o.call([&] { r.effect.store(1); })); };
+  kills.operation("call", {.prepare = start, .wait = call, .serve = end});
+  kills.operation("call, taken over from the dead",
+                  {.prepare = start, .wait = call, .serve = [](busy_rig& r) { r.runner->kill(); }});
+  kills.operation("wait",
+                  {.prepare = start, .wait = [](busy_rig& r) { r.o.wait(); }, .serve = end});
+  kills.operation("wait_for", {.prepare = start,
+                               .wait = [](busy_rig& r) { EXPECT_TRUE(r.o.wait_for(kLong)); },
+                               .serve = end});
+  kills.run();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <set>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "testing/evidence/evidence.h"
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/segment_sweep.h"
 #include "zeroipc/pool/pool.h"
 
@@ -157,6 +159,23 @@ TEST(PoolSweep, AnyInstructionMayBeTheLast) {
       .figure("instructions", instructions)
       .figure("crash states", states);
   evidence("pool", instrument::double_kill).figure("pairs of deaths", pairs);
+}
+
+struct used_up_rig : rig {
+  used_up_rig() : rig(kCapacity) {}
+};
+
+TEST(PoolSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<used_up_rig> kills("pool");
+  using rig = used_up_rig;
+  const auto free_one = [](rig& r) { EXPECT_TRUE(r.p.deallocate(r.cells[0])); };
+  kills.operation("allocate_wait", {.wait = [](rig& r) { EXPECT_NE(r.p.allocate_wait(), nullptr); },
+                                    .serve = free_one});
+  kills.operation(
+      "allocate_for",
+      {.wait = [](rig& r) { EXPECT_NE(r.p.allocate_for(kLong), nullptr); }, .serve = free_one});
+  kills.run();
 }
 
 }  // namespace

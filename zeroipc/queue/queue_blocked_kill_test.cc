@@ -3,9 +3,7 @@
 //
 // A system call is one step to a kill sweep, so what happens inside futex(2) needs this test.
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/resource.h>
 
 #include <atomic>
 #include <cstdint>
@@ -16,6 +14,7 @@
 
 #include "testing/evidence/evidence.h"
 #include "testing/harness/harness.h"
+#include "testing/kill_sweep/one_processor.h"
 #include "zeroipc/queue/queue_rig.h"
 
 namespace zeroipc::internal {
@@ -29,6 +28,7 @@ using harness::shared_state;
 using harness::wait_until_asleep;
 using zeroipc::testing::evidence;
 using zeroipc::testing::instrument;
+using zeroipc::testing::share_a_processor;
 
 constexpr uint64_t kMostRounds = 6;  // of each operation and each way to die
 
@@ -67,15 +67,6 @@ std::vector<blocking_operation<Policy>> blocking_operations() {
       {"lease", false, false, [](Q& q) { EXPECT_TRUE(q.lease().ack()); }},
       {"lease, none left", false, true, [](Q& q) { EXPECT_TRUE(q.lease().ack()); }},
   };
-}
-
-// Beside the victim on one processor, and ahead of it: what is woken there does not run before it is killed, as a rule.
-void share_a_processor(bool behind) {
-  cpu_set_t first;
-  CPU_ZERO(&first);
-  CPU_SET(0, &first);
-  ::sched_setaffinity(0, sizeof first, &first);
-  if (behind) ::setpriority(PRIO_PROCESS, 0, 19);
 }
 
 template <typename Policy>
@@ -148,6 +139,7 @@ class QueueBlockedKill : public ::testing::Test {
     if (woken) {
       // In a child, so that this process stays where it is.
       process waker([&] {
+        // What is woken there, and is less urgent, does not run before it is killed, as a rule.
         share_a_processor(false);
         make_true();
         ::kill(victim.pid(), SIGKILL);

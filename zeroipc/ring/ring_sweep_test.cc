@@ -3,13 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "testing/evidence/evidence.h"
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/segment_sweep.h"
+#include "testing/kill_sweep/structure_sweep.h"
 #include "zeroipc/ring/ring.h"
 
 namespace zeroipc {
@@ -145,6 +148,31 @@ TEST_P(RingSweep, AnyInstructionMayBeTheLast) {
       .figure("instructions", instructions)
       .figure("crash states", states);
   evidence("ring", instrument::double_kill).figure("pairs of deaths", pairs);
+}
+
+struct empty_rig {
+  memory mem = testing::small_memory();
+  ring<element> r{mem, "r", 4};
+};
+
+TEST(RingSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<empty_rig> kills("ring");
+  using rig = empty_rig;
+  const auto push = [](rig& r) { EXPECT_TRUE(r.r.push(element::of(0))); };
+  kills.operation("read", {.wait =
+                               [](rig& r) {
+                                 element e;
+                                 EXPECT_TRUE(r.r.reader(read_from::oldest).read(e));
+                               },
+                           .serve = push});
+  kills.operation("read_for", {.wait =
+                                   [](rig& r) {
+                                     element e;
+                                     EXPECT_TRUE(r.r.reader(read_from::oldest).read_for(e, kLong));
+                                   },
+                               .serve = push});
+  kills.run();
 }
 
 }  // namespace

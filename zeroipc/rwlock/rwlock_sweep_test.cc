@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/structure_sweep.h"
 #include "zeroipc/rwlock/rwlock.h"
 
@@ -80,6 +81,27 @@ TEST(RwlockSweep, AnyInstructionMayBeTheLast) {
     EXPECT_EQ(l.try_lock_shared(), outcome::ok);
     EXPECT_EQ(l.try_lock(), outcome::taken);
   });
+}
+
+TEST(RwlockSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<rig> kills("rwlock");
+  const auto write = [](rig& r) { EXPECT_TRUE(r.l.lock()); };
+  const auto read = [](rig& r) { EXPECT_TRUE(r.l.lock_shared()); };
+  const auto write_no_more = [](rig& r) { EXPECT_TRUE(r.l.unlock()); };
+  const auto read_no_more = [](rig& r) { EXPECT_TRUE(r.l.unlock_shared()); };
+  kills.operation("lock, behind a writer",
+                  {.prepare = write, .wait = write, .serve = write_no_more});
+  kills.operation("lock, behind a reader", {.prepare = read, .wait = write, .serve = read_no_more});
+  kills.operation("lock_shared", {.prepare = write, .wait = read, .serve = write_no_more});
+  kills.operation("try_lock_for", {.prepare = read,
+                                   .wait = [](rig& r) { EXPECT_TRUE(r.l.try_lock_for(kLong)); },
+                                   .serve = read_no_more});
+  kills.operation("try_lock_shared_for",
+                  {.prepare = write,
+                   .wait = [](rig& r) { EXPECT_TRUE(r.l.try_lock_shared_for(kLong)); },
+                   .serve = write_no_more});
+  kills.run();
 }
 
 }  // namespace

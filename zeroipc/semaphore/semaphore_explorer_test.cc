@@ -36,8 +36,15 @@ struct turns : explorer::scenario {
   const uint64_t permits;
   const std::vector<std::vector<op>> scripts;
 
-  turns(uint64_t n, std::vector<std::vector<op>> todo) : permits(n), scripts(std::move(todo)) {
-    before = [this] { m = explorer::shared<memory>("semaphore"); };
+  // `left`: so many are held by somebody who died before.
+  turns(uint64_t n, std::vector<std::vector<op>> todo, uint64_t left = 0)
+      : permits(n), scripts(std::move(todo)) {
+    before = [this, left] {
+      m = explorer::shared<memory>("semaphore");
+      for (uint64_t i = 0; i < left; ++i) {
+        m->permits[i].store(owner_tag(0, 2).bits(), std::memory_order_relaxed);
+      }
+    };
     for (uint32_t t = 0; t < scripts.size(); ++t) {
       bodies.push_back([this, t] {
         environment env(t);
@@ -87,10 +94,13 @@ void explore(memory_model model, instrument which) {
   const int few = testing::quick_or_full(2, 4);
   using enum op;
   turns one(1, {{acquire}, {acquire}}), again(1, {{acquire, acquire}, {try_acquire, acquire}}),
-      three(1, {{acquire}, {acquire}, {acquire}}), pair(2, {{acquire}, {acquire}, {acquire}});
+      three(1, {{acquire}, {acquire}, {acquire}}), pair(2, {{acquire}, {acquire}, {acquire}}),
+      orphaned(1, {{acquire}, {acquire}}, 1);
   t.explore(one, within(model, 1, explorer::kUnlimited), "two threads, one permit");
   t.explore(again, within(model, 1, few), "the same, twice");
   t.explore(three, within(model, 2, few), "three threads, one permit");
+  t.explore(orphaned, within(model, 1, explorer::kUnlimited),
+            "two threads, the permit of a dead one");
   t.explore(pair, within(model, 2, few), "three threads, two permits");
   t.report("semaphore", which);
 }

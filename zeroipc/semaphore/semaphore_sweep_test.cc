@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/structure_sweep.h"
 #include "zeroipc/semaphore/semaphore.h"
 
@@ -46,6 +47,27 @@ TEST(SemaphoreSweep, AnyInstructionMayBeTheLast) {
     EXPECT_EQ(s.release(), outcome::gone);
     EXPECT_EQ(s.available(), 3u);
   });
+}
+
+TEST(SemaphoreSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<rig> kills("semaphore");
+  const auto take_all = [](rig& r) {
+    while (r.s.try_acquire()) {
+    }
+  };
+  const auto give_one = [](rig& r) { EXPECT_TRUE(r.s.release()); };
+  kills.operation(
+      "acquire",
+      {.prepare = take_all, .wait = [](rig& r) { EXPECT_TRUE(r.s.acquire()); }, .serve = give_one});
+  kills.operation("try_acquire_for",
+                  {.prepare = take_all,
+                   .wait = [](rig& r) { EXPECT_TRUE(r.s.try_acquire_for(kLong)); },
+                   .serve = give_one});
+  kills.operation(
+      "take",
+      {.prepare = take_all, .wait = [](rig& r) { EXPECT_TRUE(r.s.take()); }, .serve = give_one});
+  kills.run();
 }
 
 }  // namespace

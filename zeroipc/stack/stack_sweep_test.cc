@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "testing/evidence/evidence.h"
+#include "testing/kill_sweep/blocked_kill.h"
 #include "testing/kill_sweep/segment_sweep.h"
 #include "zeroipc/stack/stack.h"
 
@@ -179,6 +181,40 @@ TEST(StackSweep, AnyInstructionMayBeTheLast) {
       .figure("instructions", instructions)
       .figure("crash states", states);
   evidence("stack", instrument::double_kill).figure("pairs of deaths", pairs);
+}
+
+struct empty_rig : rig {
+  empty_rig() : rig(0) {}
+};
+
+TEST(StackSweep, WhoWaitsBesideOneThatDiesIsServed) {
+  constexpr std::chrono::hours kLong(1);
+  testing::blocked_kill<empty_rig> kills("stack");
+  using rig = empty_rig;
+  const auto fill = [](rig& r) {
+    for (uint64_t i = 1; i <= kCapacity; ++i) EXPECT_TRUE(r.s.push(element::of(i)));
+  };
+  // What the dead one popped went with it, and what it pushed is there.
+  const auto push = [](rig& r) { EXPECT_TRUE(r.s.try_push(element::of(1))); };
+  const auto is_empty = [](rig& r) { return r.s.empty(); };
+  const auto pop = [](rig& r) { EXPECT_TRUE(r.s.try_pop()); };
+  const auto is_full = [](rig& r) { return r.s.size() == kCapacity; };
+  kills.operation(
+      "pop",
+      {.wait = [](rig& r) { EXPECT_TRUE(r.s.pop()); }, .serve = push, .is_used_up = is_empty});
+  kills.operation("pop_for", {.wait = [](rig& r) { EXPECT_TRUE(r.s.pop_for(kLong)); },
+                              .serve = push,
+                              .is_used_up = is_empty});
+  kills.operation("push", {.prepare = fill,
+                           .wait = [](rig& r) { EXPECT_TRUE(r.s.push(element::of(kCapacity))); },
+                           .serve = pop,
+                           .is_used_up = is_full});
+  kills.operation("push_for",
+                  {.prepare = fill,
+                   .wait = [](rig& r) { EXPECT_TRUE(r.s.push_for(element::of(kCapacity), kLong)); },
+                   .serve = pop,
+                   .is_used_up = is_full});
+  kills.run();
 }
 
 }  // namespace
