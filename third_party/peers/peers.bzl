@@ -38,6 +38,20 @@ _PEERS = {
         linkopts = [],
         edits = {},
     ),
+    "lmdb": struct(
+        found = "lmdb.h",
+        entries = ["lmdb.h"],
+        headers = ["lmdb.h"],
+        linkopts = ["-llmdb"],
+        edits = {},
+    ),
+    "tbb": struct(
+        found = "tbb/concurrent_hash_map.h",
+        entries = ["tbb", "oneapi"],
+        headers = ["tbb/*.h", "oneapi/**"],
+        linkopts = ["-ltbb"],
+        edits = {},
+    ),
 }
 
 _PRESENT = """

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "zeroipc/base/asymmetric_fence.h"
 #include "zeroipc/base/deadline.h"
@@ -116,6 +119,43 @@ TEST(FenceTest, SupportedModeCanBeRegisteredRepeatedly) {
   EXPECT_TRUE(internal::register_for_fences(mode));
   internal::light_fence(mode);
   internal::heavy_fence(mode);
+}
+
+// Each writes a word and then looks at the other's: one of the two sees it.
+TEST(FenceTest, OrdersAStoreAndALoadOnBothSides) {
+  const fence_mode mode = internal::supported_fence_mode();
+  ASSERT_TRUE(internal::register_for_fences(mode));
+  constexpr uint32_t kEnd = ~uint32_t{0};
+  const deadline enough = deadline::after(std::chrono::milliseconds(500));
+  alignas(128) std::atomic<uint32_t> light{0};
+  alignas(128) std::atomic<uint32_t> heavy{0};
+  alignas(128) std::atomic<uint32_t> ready[2] = {0, 0};
+  uint32_t seen[2][2] = {};  // by whom, in the last two rounds
+  uint32_t missed = 0;
+  const auto side = [&](size_t me, std::atomic<uint32_t>& mine, std::atomic<uint32_t>& other,
+                        auto&& fence) {
+    for (uint32_t round = 1;; ++round) {
+      const bool end = me == 0 && round % 64 == 0 && enough.passed();
+      ready[me].store(end ? kEnd : round, std::memory_order_release);
+      for (int spins = 0; ready[1 - me].load(std::memory_order_acquire) < round; ++spins) {
+        if (spins > 1000) std::this_thread::yield();
+      }
+      if (end || ready[0].load(std::memory_order_relaxed) == kEnd) return;
+      // Not always at once, so that every distance between the two comes about.
+      for (volatile uint32_t i = 0; i < round % (me == 0 ? 61 : 67); i = i + 1) {
+      }
+      mine.store(round, std::memory_order_relaxed);
+      fence();
+      seen[me][round % 2] = other.load(std::memory_order_relaxed);
+      // The other one's last round is over.
+      const uint32_t last = round - 1;
+      if (me == 0) missed += last != 0 && seen[0][last % 2] < last && seen[1][last % 2] < last;
+    }
+  };
+  std::thread there([&] { side(1, heavy, light, [&] { internal::heavy_fence(mode); }); });
+  side(0, light, heavy, [&] { internal::light_fence(mode); });
+  there.join();
+  EXPECT_EQ(missed, 0u) << "both looked before the other's store had arrived";
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -128,9 +130,9 @@ TEST(race, opening_beside_unlinking_finds_a_whole_segment_or_none) {
   for (auto& p : all) EXPECT_EQ(p->wait(), exited(0));
 }
 
-// Stops a child before and after each of its system calls, of which alone others see anything, and kills it at the k-th stop.
-// False if it came to its end before.
-bool killed_at_stop(int k, const std::function<void()>& body) {
+// Stops a child before and after each of its system calls, of which alone others see anything, and calls `there` at the k-th
+// stop, after which it goes on. False if it came to its end before.
+bool at_stop(int k, const std::function<void()>& body, const std::function<void(pid_t)>& there) {
   std::fflush(nullptr);
   const pid_t child = ::fork();
   if (child == 0) {
@@ -147,10 +149,15 @@ bool killed_at_stop(int k, const std::function<void()>& body) {
     if (::waitpid(child, &status, 0) != child) return false;
   }
   if (!WIFSTOPPED(status)) return false;
-  ::kill(child, SIGKILL);
+  there(child);
+  ::ptrace(PTRACE_DETACH, child, nullptr, nullptr);
   while (::waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
   }
   return true;
+}
+
+bool killed_at_stop(int k, const std::function<void()>& body) {
+  return at_stop(k, body, [](pid_t child) { ::kill(child, SIGKILL); });
 }
 
 TEST(race, a_creator_killed_at_any_system_call_leaves_nothing_or_a_whole_segment) {
@@ -332,6 +339,47 @@ TEST(remove_with_last, comers_and_goers_never_part_company) {
   EXPECT_EQ(at->parted, 0);
   EXPECT_EQ(at->rounds.value(), 800u);
   EXPECT_FALSE(name.exists());
+}
+
+// The last one leaves between any two system calls of one who comes.
+TEST(remove_with_last, who_comes_as_the_last_one_leaves_is_in_a_segment_that_has_its_name) {
+  struct meeting {
+    gate there, go;
+    std::atomic<int> in_the_nameless, came;
+  };
+  int stops = 0, met = 0;
+  for (bool stopped = true; stopped; ++stops) {
+    unique_segment name;
+    shared_state<meeting> at;
+    process last([&] {
+      const memory m(name.name(), kBytes, {.remove_with_last = true});
+      at->there.open();
+      EXPECT_TRUE(at->go.wait());
+    });
+    ASSERT_TRUE(at->there.wait());
+    stopped = at_stop(
+        stops,
+        [&] {
+          const auto m = memory::open_or_create(name.name(), kBytes, {.remove_with_last = true});
+          if (!m.ok()) return;
+          struct stat named;
+          at->in_the_nameless +=
+              ::stat(name.path().c_str(), &named) != 0 || named.st_ino != m->attachment()->inode;
+          ++at->came;
+        },
+        [&](pid_t) {
+          at->go.open();
+          // Unless the other one stands in the door: then it goes once that one is in.
+          last.wait_for(std::chrono::milliseconds(20));
+        });
+    at->go.open();
+    EXPECT_EQ(last.wait(), exited(0));
+    ASSERT_EQ(at->came, 1) << "at stop " << stops;
+    ASSERT_EQ(at->in_the_nameless, 0) << "at stop " << stops;
+    ++met;
+    EXPECT_FALSE(name.exists());
+  }
+  EXPECT_GT(met, 50);
 }
 
 TEST(remove_with_last, survives_comers_and_goers_that_are_killed) {

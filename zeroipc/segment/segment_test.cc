@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <fstream>
@@ -322,6 +324,44 @@ TEST(attachment, threads_that_open_at_once_share_it) {
     for (auto& m : opened) EXPECT_EQ(m->attachment(), opened[0]->attachment());
     EXPECT_EQ(opened[0]->participants().size(), 1u);
   }
+}
+
+// Another process stands in the door: the first thread waits there, the second for the first.
+TEST(attachment, a_thread_that_waits_for_another_ones_attaching_goes_on) {
+  unique_segment name;
+  struct meeting {
+    harness::gate stands, go;
+  };
+  harness::shared_state<meeting> at;
+  process doorkeeper([&] {
+    const memory m(name.name(), kBytes, {.remove_with_last = true});
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = static_cast<off_t>(internal::kDoorOffset);
+    lock.l_len = 1;
+    const int fd = ::open(name.path().c_str(), O_RDWR | O_CLOEXEC);
+    EXPECT_EQ(::fcntl(fd, F_OFD_SETLKW, &lock), 0);
+    at->stands.open();
+    EXPECT_TRUE(at->go.wait());
+    ::close(fd);
+  });
+  ASSERT_TRUE(at->stands.wait());
+  std::optional<memory> first, second;
+  std::atomic<pid_t> waiting{0};
+  std::thread attaches([&] { first.emplace(name.name()); });
+  // Whichever comes second sleeps on a futex; in the door one waits for a file lock.
+  std::thread waits([&] {
+    waiting = ::gettid();
+    second.emplace(name.name());
+  });
+  ASSERT_TRUE(harness::eventually([&] { return waiting != 0; }));
+  harness::wait_until_asleep(waiting, std::chrono::seconds(2));
+  at->go.open();
+  attaches.join();
+  waits.join();
+  EXPECT_EQ(first->attachment(), second->attachment());
+  EXPECT_EQ(doorkeeper.wait(), exited(0));
 }
 
 TEST(attachment, outlives_the_memory_it_came_from_and_ends_with_its_last_user) {

@@ -98,6 +98,15 @@ TEST_F(StackTest, SleepersAreWoken) {
   EXPECT_EQ(giver.wait(), harness::exited(0));
 }
 
+TEST_F(StackTest, ClosingWakesWhoWaitsForAnElement) {
+  stack<int> s(mem_, "s", 1);
+  harness::process taker([&]() -> int { return s.pop() ? 1 : 0; });
+  ASSERT_TRUE(harness::eventually([&] { return s.stats().waits == 1; }));
+  ASSERT_TRUE(harness::wait_until_asleep(taker.pid()));
+  s.close();
+  EXPECT_EQ(taker.wait(), harness::exited(0));
+}
+
 struct alignas(32) wide {
   char text[33];
 };
