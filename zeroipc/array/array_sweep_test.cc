@@ -115,26 +115,35 @@ TYPED_TEST(ArraySweep, AnyInstructionMayBeTheLast) {
     instructions += static_cast<uint64_t>(sweep.instructions());
     states += static_cast<uint64_t>(sweep.states());
 
-    rig<T> again;
-    segment_sweep twice(again.mem);
-    twice.recoverer_too([&] { op(again.a); },
-                        [](const memory& copy) {
-                          return [a = array<T>(copy, "a")] { a.store(kNeighbour, T::of(kOther)); };
-                        },
-                        [&](const memory& copy, const moment& at) {
-                          SCOPED_TRACE(at.text());
-                          array<T> a(copy, "a");
-                          const T found = a.load(kWhere), neighbour = a.load(kNeighbour);
-                          EXPECT_TRUE(found.whole());
-                          EXPECT_TRUE(found.id() == kOld || found.id() == kNew) << found.id();
-                          EXPECT_TRUE(neighbour.whole());
-                          EXPECT_TRUE(neighbour.id() == kNeighbour + 1 || neighbour.id() == kOther);
-                          expect_others(a);
-                        },
-                        {.first = 0,
-                         .stride = quick_or_full(kQuickStride, 1L),
-                         .second_stride = quick_or_full(kQuickSecondStride, 1L)});
-    pairs += static_cast<uint64_t>(twice.states());
+    for (const bool by_update : {false, true}) {
+      rig<T> again;
+      segment_sweep twice(again.mem);
+      twice.recoverer_too(
+          [&] { op(again.a); },
+          [&](const memory& copy) {
+            return [a = array<T>(copy, "a"), by_update] {
+              if (by_update) {
+                a.update(kNeighbour, [](T& x) { x = T::of(kOther); });
+              } else {
+                a.store(kNeighbour, T::of(kOther));
+              }
+            };
+          },
+          [&](const memory& copy, const moment& at) {
+            SCOPED_TRACE(at.text());
+            array<T> a(copy, "a");
+            const T found = a.load(kWhere), neighbour = a.load(kNeighbour);
+            EXPECT_TRUE(found.whole());
+            EXPECT_TRUE(found.id() == kOld || found.id() == kNew) << found.id();
+            EXPECT_TRUE(neighbour.whole());
+            EXPECT_TRUE(neighbour.id() == kNeighbour + 1 || neighbour.id() == kOther);
+            expect_others(a);
+          },
+          {.first = 0,
+           .stride = quick_or_full(kQuickStride, 1L),
+           .second_stride = quick_or_full(2 * kQuickSecondStride, 1L)});
+      pairs += static_cast<uint64_t>(twice.states());
+    }
     if (this->HasFailure()) return;
   }
   evidence("array", instrument::kill_sweep)

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "zeroipc/base/asymmetric_fence.h"
+#include "zeroipc/base/atomics.h"
 #include "zeroipc/base/deadline.h"
 #include "zeroipc/base/error.h"
 #include "zeroipc/base/fixed_string.h"
@@ -142,8 +143,7 @@ TEST(FenceTest, OrdersAStoreAndALoadOnBothSides) {
       }
       if (end || ready[0].load(std::memory_order_relaxed) == kEnd) return;
       // Not always at once, so that every distance between the two comes about.
-      for (volatile uint32_t i = 0; i < round % (me == 0 ? 61 : 67); i = i + 1) {
-      }
+      for (uint32_t i = round % (me == 0 ? 61 : 67); i != 0; --i) hardware::pause();
       mine.store(round, std::memory_order_relaxed);
       fence();
       seen[me][round % 2] = other.load(std::memory_order_relaxed);

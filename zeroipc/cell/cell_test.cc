@@ -142,11 +142,12 @@ TEST_F(CellTest, AChangeWakesWhoWaits) {
   EXPECT_TRUE(c.store(1));
   EXPECT_EQ(c.wait_for_change(0), 1u);
   EXPECT_EQ(c.wait_for_change_for(1, 1ms), 0u);
-  harness::process waiter(
-      [&]() -> int { return c.wait_for_change(1) == 2 && c.load() == 2 ? 0 : 1; });
-  ASSERT_TRUE(harness::wait_until_asleep(waiter.pid()));
+  const auto waits = [&]() -> int { return c.wait_for_change(1) == 2 && c.load() == 2 ? 0 : 1; };
+  harness::process one(waits), other(waits);
+  for (harness::process* p : {&one, &other}) ASSERT_TRUE(harness::wait_until_asleep(p->pid()));
   EXPECT_TRUE(c.store(2));
-  EXPECT_EQ(waiter.wait(), harness::exited(0));
+  EXPECT_EQ(one.wait(), harness::exited(0));
+  EXPECT_EQ(other.wait(), harness::exited(0));
 }
 
 TEST_F(CellTest, AStoppedWriterHoldsUpWritersOnly) {

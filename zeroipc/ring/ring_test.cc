@@ -185,13 +185,15 @@ TEST_F(RingTest, ReadersOfOtherProcessesKeepCount) {
 TEST_F(RingTest, APushWakesWhoWaits) {
   ring<int> r(mem_, "r", 4);
   auto reader = r.reader();
-  harness::process waiter([&]() -> int {
+  const auto waits = [&]() -> int {
     int x = 0;
     return reader.read(x) && x == 5 ? 0 : 1;
-  });
-  ASSERT_TRUE(harness::wait_until_asleep(waiter.pid()));
+  };
+  harness::process one(waits), other(waits);
+  for (harness::process* p : {&one, &other}) ASSERT_TRUE(harness::wait_until_asleep(p->pid()));
   EXPECT_TRUE(r.push(5));
-  EXPECT_EQ(waiter.wait(), harness::exited(0));
+  EXPECT_EQ(one.wait(), harness::exited(0));
+  EXPECT_EQ(other.wait(), harness::exited(0));
 }
 
 TEST_F(RingTest, WhatItIsNotIsRefusedAndNamed) {

@@ -347,20 +347,24 @@ TEST(attachment, a_thread_that_waits_for_another_ones_attaching_goes_on) {
     ::close(fd);
   });
   ASSERT_TRUE(at->stands.wait());
-  std::optional<memory> first, second;
-  std::atomic<pid_t> waiting{0};
-  std::thread attaches([&] { first.emplace(name.name()); });
+  std::optional<memory> opened[2];
+  std::atomic<pid_t> ids[2] = {0, 0};
+  const auto open = [&](size_t i) {
+    ids[i] = ::gettid();
+    opened[i].emplace(name.name());
+  };
+  std::thread one([&] { open(0); }), other([&] { open(1); });
   // Whichever comes second sleeps on a futex; in the door one waits for a file lock.
-  std::thread waits([&] {
-    waiting = ::gettid();
-    second.emplace(name.name());
-  });
-  ASSERT_TRUE(harness::eventually([&] { return waiting != 0; }));
-  harness::wait_until_asleep(waiting, std::chrono::seconds(2));
+  ASSERT_TRUE(harness::eventually([&] {
+    for (const std::atomic<pid_t>& id : ids) {
+      if (id != 0 && harness::wait_until_asleep(id, std::chrono::nanoseconds(0))) return true;
+    }
+    return false;
+  }));
   at->go.open();
-  attaches.join();
-  waits.join();
-  EXPECT_EQ(first->attachment(), second->attachment());
+  one.join();
+  other.join();
+  EXPECT_EQ(opened[0]->attachment(), opened[1]->attachment());
   EXPECT_EQ(doorkeeper.wait(), exited(0));
 }
 
