@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <new>
 #include <vector>
 
 #include "testing/harness/beside.h"
@@ -10,7 +11,9 @@
 #include "zeroipc/pool/pool.h"
 
 #ifdef ZEROIPC_PEER_BOOST
+#include <boost/interprocess/indexes/iset_index.hpp>
 #include <boost/interprocess/managed_external_buffer.hpp>
+#include <boost/interprocess/mem_algo/rbtree_best_fit.hpp>
 #endif
 
 namespace zeroipc {
@@ -22,7 +25,7 @@ struct cell {
 
 struct ours {
   explicit ours(size_t capacity)
-      : mem(*memory::create_anonymous(capacity * (sizeof(cell) + 10) + (1 << 20))),
+      : mem(*memory::create_anonymous(capacity * (sizeof(cell) + 16) + (4 << 20))),
         p(mem, "p", capacity) {}
   memory mem;
   pool<cell> p;
@@ -40,7 +43,9 @@ void take_and_give(benchmark::State& state, P& p) {
 }
 template <typename P>
 void beside_another(benchmark::State& state, P& p) {
-  const harness::beside other([&] { p.give(p.take()); });
+  const harness::beside other([&] {
+    if (void* c = p.take()) p.give(c);
+  });
   take_and_give(state, p);
 }
 
@@ -78,9 +83,12 @@ struct boost_segment {
     alignas(4096) std::byte bytes[kBytes];
   };
   harness::shared_state<room> shared;
-  boost::interprocess::managed_external_buffer segment{boost::interprocess::create_only,
-                                                       shared->bytes, kBytes};
-  void* take() { return segment.allocate(sizeof(cell)); }
+  // The one of that name takes no lock.
+  boost::interprocess::basic_managed_external_buffer<
+      char, boost::interprocess::rbtree_best_fit<boost::interprocess::mutex_family>,
+      boost::interprocess::iset_index>
+      segment{boost::interprocess::create_only, shared->bytes, kBytes};
+  void* take() { return segment.allocate(sizeof(cell), std::nothrow); }
   void give(void* c) { segment.deallocate(c); }
 };
 void BM_BoostAllocateAndFree(benchmark::State& state) {

@@ -23,7 +23,7 @@ struct item {
 
 struct ours {
   explicit ours(size_t capacity = 1024)
-      : mem(*memory::create_anonymous(capacity * sizeof(item) + (1 << 20))),
+      : mem(*memory::create_anonymous(capacity * sizeof(item) * 17 / 16 + (4 << 20))),
         s(mem, "s", capacity) {}
   memory mem;
   stack<item> s;
