@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "testing/linearizability/bursts.h"
+#include "zeroipc/base/atomics.h"
 #include "zeroipc/rwlock/rwlock.h"
 #include "zeroipc/segment/segment.h"
 
@@ -101,6 +102,8 @@ TEST(RwlockHistory, SomeOrderExplainsIt) {
                                                : r.l.try_lock_for(kShort));
         h.end(at, o);
         if (!o.done) return;
+        // For long enough that others run into it.
+        for (uint64_t i = random() % 200; i != 0; --i) hardware::pause();
         o = {.what = reads ? operation::kind::unlock_shared : operation::kind::unlock};
         at = h.begin(me, o);
         o.done = static_cast<bool>(reads ? r.l.unlock_shared() : r.l.unlock());
