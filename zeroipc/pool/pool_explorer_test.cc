@@ -36,12 +36,14 @@ struct lending : explorer::scenario {
   structure_geometry g{};
   const uint64_t capacity;
 
-  lending(uint64_t cells, uint32_t borrowers, int times, bool waits) : capacity(cells) {
+  // `left`: the last cell is held by somebody who died before, and nobody has swept since.
+  lending(uint64_t cells, uint32_t borrowers, int times, bool waits, bool left = false)
+      : capacity(cells) {
     g.capacity = cells;
     const size_t parts[] = {offsetof(memory, summary), offsetof(memory, hints),
                             offsetof(memory, states), offsetof(memory, cells)};
     for (size_t i = 0; i < 4; ++i) g.offsets[i] = parts[i];
-    before = [this] {
+    before = [this, left] {
       m = explorer::shared<memory>("pool");
       explorer::name(&m->header.frees, "frees");
       explorer::name(&m->header.swept, "swept");
@@ -53,6 +55,11 @@ struct lending : explorer::scenario {
       core c;
       c.bind(env, m, g);
       c.open_for_business();
+      if (!left) return;
+      m->states[capacity - 1].store(pool_state{owner_tag(0, 2), 1}.word(),
+                                    std::memory_order_relaxed);
+      m->hints[0].store((uint64_t{1} << (capacity - 1)) - 1, std::memory_order_relaxed);
+      m->header.swept.store(env.death_epoch() - 1, std::memory_order_relaxed);
     };
     for (uint32_t b = 0; b < borrowers; ++b) {
       bodies.push_back([this, b, times, waits] {
@@ -103,11 +110,13 @@ void explore(memory_model model, instrument which) {
   totals t;
   const int few = testing::quick_or_full(2, 4);
   lending one(1, 2, 1, false), twice(1, 2, 2, false), two(2, 3, 1, false), waits(1, 2, 1, true),
-      crowd(1, 3, 1, true);
+      crowd(1, 3, 1, true), orphaned(2, 2, 1, false, true), orphaned_twice(2, 2, 2, false, true);
   t.explore(one, within(model, 1, explorer::kUnlimited), "a cell, two borrowers");
   t.explore(twice, within(model, 1, few), "a cell, two borrowers, twice");
   t.explore(two, within(model, 1, few), "two cells, three borrowers");
   t.explore(waits, within(model, 1, few), "a cell, two borrowers that wait");
+  t.explore(orphaned, within(model, 0, few + 1), "two cells, one of a dead one, two borrowers");
+  t.explore(orphaned_twice, within(model, 0, few), "the same, twice");
   t.explore(crowd, within(model, 2, few), "a cell, three borrowers that wait");
   t.report("pool", which);
 }

@@ -289,5 +289,50 @@ TEST_P(event_word_test, a_storm_of_wake_ups_breaks_no_deadline) {
   noise.join();
 }
 
+// An environment in which a sleep ends as the test says, and everything is counted.
+struct scripted_env {
+  std::function<bool()> sleeps = [] { return true; };
+  int slept = 0, fences = 0;
+
+  uint32_t death_epoch() const { return 0; }
+  void heavy_fence() { ++fences; }
+  int spins() const { return 0; }
+  bool sleep(std::atomic<uint32_t>&, uint32_t, uint32_t, deadline) {
+    ++slept;
+    return sleeps();
+  }
+};
+
+TEST(WaitUntil, WhatIsThereAlreadyCostsALook) {
+  scripted_env env;
+  event_word<hardware> event{};
+  int looks = 0;
+  EXPECT_TRUE(wait_until<hardware>(env, event, deadline::never(), [&] { return ++looks == 1; }));
+  EXPECT_EQ(env.fences, 0);
+  EXPECT_EQ(event.word, 0u);
+}
+
+TEST(WaitUntil, ATryFormLooksOnce) {
+  scripted_env env;
+  event_word<hardware> event{};
+  int looks = 0;
+  EXPECT_FALSE(wait_until<hardware>(env, event, deadline::at_once(), [&] { return ++looks > 1; }));
+  EXPECT_EQ(looks, 1);
+  EXPECT_EQ(env.slept, 0);
+}
+
+TEST(WaitUntil, WhatComesWithTheDeadlineCounts) {
+  bool there = false;
+  scripted_env env{.sleeps = [&] {
+    there = true;
+    return false;
+  }};
+  event_word<hardware> event{};
+  EXPECT_TRUE(wait_until<hardware>(env, event, deadline::never(), [&] { return there; }));
+  there = false;
+  env.sleeps = [] { return false; };
+  EXPECT_FALSE(wait_until<hardware>(env, event, deadline::never(), [&] { return there; }));
+}
+
 }  // namespace
 }  // namespace zeroipc::internal

@@ -201,5 +201,26 @@ TEST_F(robust_lock_test, nobody_cannot_lock) {
   lock.unlock(self_of(full));
 }
 
+// Whether somebody lives is a system call.
+TEST(robust_lock, asks_whether_the_holder_lives_once_for_each_death) {
+  struct counting_env {
+    int asked = 0, slept = 0;
+    owner_tag self() const { return owner_tag(1, 1); }
+    bool is_dead(owner_tag) {
+      ++asked;
+      return false;
+    }
+    uint32_t death_epoch() const { return slept < 5 ? 0 : 1; }
+    void heavy_fence() {}
+    int spins() const { return 3; }
+    bool sleep(std::atomic<uint32_t>&, uint32_t, uint32_t, deadline) { return ++slept < 10; }
+  } env;
+  robust_lock<hardware> lock{};
+  lock.owner = owner_tag(2, 1).bits();
+  EXPECT_EQ(lock.lock(env), lock_result::busy);
+  EXPECT_EQ(env.slept, 10);
+  EXPECT_EQ(env.asked, 2);
+}
+
 }  // namespace
 }  // namespace zeroipc::internal
