@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "testing/harness/harness.h"
 #include "zeroipc/name_table/audit.h"
 
 namespace zeroipc::internal {
@@ -29,17 +29,8 @@ struct Task {
 const structure_type kTasks = structure_type::of<Task>(kind::queue, 2, "mpmc");
 const structure_type kRaw = {.what = kind::raw};
 
-std::string unique_name() {
-  static std::atomic<int> count{0};
-  return "/name_table_test." + std::to_string(::getpid()) + "." + std::to_string(count++);
-}
-
 class NameTableTest : public testing::Test {
  protected:
-  NameTableTest()
-      : name_(unique_name()), mem_(*memory::create(name_, 1 << 20, {.max_names = 64})) {}
-  ~NameTableTest() override { memory::unlink(name_).IgnoreError(); }
-
   absl::StatusOr<structure> Create(std::string_view name, uint64_t bytes = 1000,
                                    const structure_type& type = kRaw) {
     return create_structure(mem_, name, type, bytes, 64, [](void*) {});
@@ -53,8 +44,8 @@ class NameTableTest : public testing::Test {
     return *report;
   }
 
-  std::string name_;
-  memory mem_;
+  const harness::unique_segment name_;
+  memory mem_ = *memory::create(name_.name(), 1 << 20, {.max_names = 64});
 };
 
 TEST_F(NameTableTest, WhatOneCreatesAnotherOpens) {
@@ -111,10 +102,10 @@ TEST_F(NameTableTest, ErrorsNameBothSides) {
   const absl::Status exists = Create("tasks").status();
   EXPECT_TRUE(absl::IsAlreadyExists(exists));
   EXPECT_THAT(std::string(exists.message()),
-              AllOf(HasSubstr(name_), HasSubstr("queue<"), HasSubstr("Task")));
+              AllOf(HasSubstr(name_.name()), HasSubstr("queue<"), HasSubstr("Task")));
   const absl::Status missing = Open("task").status();
   EXPECT_TRUE(absl::IsNotFound(missing));
-  EXPECT_THAT(std::string(missing.message()), AllOf(HasSubstr(name_), HasSubstr("'task'")));
+  EXPECT_THAT(std::string(missing.message()), AllOf(HasSubstr(name_.name()), HasSubstr("'task'")));
 
   const struct {
     structure_type asked;
@@ -128,7 +119,7 @@ TEST_F(NameTableTest, ErrorsNameBothSides) {
   for (const auto& c : cases) {
     const absl::Status other = Open("tasks", c.asked).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(other));
-    EXPECT_THAT(std::string(other.message()), AllOf(HasSubstr(name_), HasSubstr("'tasks'"),
+    EXPECT_THAT(std::string(other.message()), AllOf(HasSubstr(name_.name()), HasSubstr("'tasks'"),
                                                     HasSubstr(c.found), HasSubstr(c.expected)));
   }
   structure_type forged = kTasks;
@@ -292,7 +283,7 @@ TEST_F(NameTableTest, CreatingWithinAnInitializerIsRefusedAndNotADeadlock) {
 
 TEST_F(NameTableTest, ReadOnlyMemoryIsForLooking) {
   ASSERT_TRUE(Create("x", 100, kTasks).ok());
-  absl::StatusOr<memory> looking = memory::open_read_only(name_);
+  absl::StatusOr<memory> looking = memory::open_read_only(name_.name());
   ASSERT_TRUE(looking.ok()) << looking.status();
   EXPECT_EQ(find(*looking, "x")->bytes, 100u);
   EXPECT_TRUE(absl::IsNotFound(find(*looking, "y").status()));
@@ -311,7 +302,7 @@ TEST_F(NameTableTest, ReadOnlyMemoryIsForLooking) {
 TEST_F(NameTableTest, AHandleOutlivesItsMemoryObject) {
   std::optional<structure> s;
   {
-    memory again = *memory::open(name_);
+    memory again = *memory::open(name_.name());
     s = *create_structure(again, "x", kRaw, 100, 64, [](void*) {});
   }
   std::memset(s->data(), 1, 100);
