@@ -32,7 +32,7 @@ void sum(benchmark::State& state, const Numbers& numbers) {
 }
 void BM_Sum(benchmark::State& state) {
   const auto n = static_cast<size_t>(state.range(0));
-  const memory mem = *memory::create_anonymous(n * 8 + (1 << 20));
+  const memory mem = *memory::create_anonymous(n * 8 * 17 / 16 + (4 << 20));
   const array<uint64_t> a(mem, "a", n);
   a.fill(1);
   sum(state, a);
