@@ -65,6 +65,7 @@ struct books {
   uint64_t may_take = 0;              // items that die with this thread, if it dies now
   uint64_t closed = 0;                // 1: close() was called, 2: it returned
   uint64_t pushing = 0, popping = 0;  // in an operation that waits
+  uint64_t drained = 0;               // it was told that nothing will come
 
   void get(const item& x) {
     check(x.check == ~x.id, "a torn item");
@@ -265,6 +266,7 @@ void queue_program<Policy>::run(op o, core_type& c, books& b, uint64_t base) {
       b.popping = o == op::pop_wait;
       const outcome r = c.pop(x, until);
       sound(r);
+      if (r == outcome::closed) b.drained = 1;
       if (r) b.get(x);
       break;
     }
@@ -333,7 +335,7 @@ void queue_program<Policy>::judge() {
   const bool stopped = explorer::anybody(ending::stopped);
   const bool died = explorer::anybody(ending::died) || stopped;
   uint64_t may_miss = 0, closed = 0;
-  bool pusher_sleeps = false, popper_sleeps = false;
+  bool pusher_sleeps = false, popper_sleeps = false, drained = false;
   std::map<uint64_t, int> seen;
   std::map<uint64_t, bool> may, must;
   for (uint32_t i = 0; i <= n; ++i) {
@@ -348,6 +350,7 @@ void queue_program<Policy>::judge() {
       check(b.pushing + b.popping != 0, "an operation that does not wait sleeps");
     }
     closed = std::max(closed, b.closed);
+    drained = drained || b.drained != 0;
     uint64_t last[explorer::kMaxThreads] = {};
     for (uint64_t k = 0; k < b.n_got; ++k) {
       const uint64_t id = b.got[k];
@@ -369,6 +372,7 @@ void queue_program<Policy>::judge() {
     check(x.check == ~x.id, "a torn item was left");
     ++seen[x.id];
   }
+  check(!drained || found == 0, "an item comes after somebody was told that none will");
   if (closed == 2) {
     check(end == outcome::closed, "a closed queue that is drained does not say so");
     check(!pusher_sleeps && !popper_sleeps, "somebody sleeps though the queue is closed");

@@ -330,7 +330,7 @@ TEST(attachment, threads_that_open_at_once_share_it) {
 TEST(attachment, a_thread_that_waits_for_another_ones_attaching_goes_on) {
   unique_segment name;
   struct meeting {
-    harness::gate stands, go;
+    harness::gate stands, go, end;
   };
   harness::shared_state<meeting> at;
   process doorkeeper([&] {
@@ -345,6 +345,7 @@ TEST(attachment, a_thread_that_waits_for_another_ones_attaching_goes_on) {
     at->stands.open();
     EXPECT_TRUE(at->go.wait());
     ::close(fd);
+    EXPECT_TRUE(at->end.wait());
   });
   ASSERT_TRUE(at->stands.wait());
   std::optional<memory> opened[2];
@@ -365,6 +366,7 @@ TEST(attachment, a_thread_that_waits_for_another_ones_attaching_goes_on) {
   one.join();
   other.join();
   EXPECT_EQ(opened[0]->attachment(), opened[1]->attachment());
+  at->end.open();
   EXPECT_EQ(doorkeeper.wait(), exited(0));
 }
 
