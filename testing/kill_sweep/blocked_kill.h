@@ -35,6 +35,8 @@ struct blocking_operation {
   std::function<void(Rig&)> prepare = [](Rig&) {};
   std::function<void(Rig&)> wait;
   std::function<void(Rig&)> serve;
+  // Whether so many have done what stays of them if they die: they may be seen asleep before.
+  std::function<bool(Rig&, uint64_t)> have_come = [](Rig&, uint64_t) { return true; };
   // Whether the dead one may have used up what the other waits for, as one that pops does: then there is more of it.
   std::function<bool(Rig&)> is_used_up = [](Rig&) { return false; };
 };
@@ -72,9 +74,11 @@ class blocked_kill {
       share_a_processor(true);
       how.wait(rig);
     });
-    EXPECT_TRUE(harness::wait_until_asleep(victim.pid()));
+    ASSERT_TRUE(harness::eventually([&] { return how.have_come(rig, 1); }));
+    ASSERT_TRUE(harness::wait_until_asleep(victim.pid()));
     harness::process other([&] { how.wait(rig); });
-    EXPECT_TRUE(harness::wait_until_asleep(other.pid()));
+    ASSERT_TRUE(harness::eventually([&] { return how.have_come(rig, 2); }));
+    ASSERT_TRUE(harness::wait_until_asleep(other.pid()));
     if (woken) {
       // What is woken on the processor of its waker, and is less urgent, does not run before it is killed, as a rule.
       const one_processor here;

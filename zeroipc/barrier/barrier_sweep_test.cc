@@ -78,14 +78,17 @@ TEST(BarrierSweep, WhoWaitsBesideOneThatDiesIsServed) {
   using rig = rig_of_three;
   kills.operation("arrive_and_wait",
                   {.wait = [](rig& r) { EXPECT_TRUE(r.shrinks.arrive_and_wait()); },
-                   .serve = [](rig& r) { EXPECT_TRUE(r.shrinks.arrive_and_wait()); }});
+                   .serve = [](rig& r) { EXPECT_TRUE(r.shrinks.arrive_and_wait()); },
+                   .have_come = [](rig& r, uint64_t n) { return r.shrinks.stats().arrived == n; }});
   kills.operation("arrive_and_wait_for",
                   {.wait = [](rig& r) { EXPECT_TRUE(r.shrinks.arrive_and_wait_for(kLong)); },
-                   .serve = [](rig& r) { EXPECT_TRUE(r.shrinks.arrive_and_wait()); }});
+                   .serve = [](rig& r) { EXPECT_TRUE(r.shrinks.arrive_and_wait()); },
+                   .have_come = [](rig& r, uint64_t n) { return r.shrinks.stats().arrived == n; }});
   // Whoever has arrived holds nobody up any more, and breaks nothing.
   kills.operation("arrive_and_wait, where a death breaks it",
                   {.wait = [](rig& r) { EXPECT_TRUE(r.breaks.arrive_and_wait()); },
-                   .serve = [](rig& r) { EXPECT_TRUE(r.breaks.arrive_and_wait()); }});
+                   .serve = [](rig& r) { EXPECT_TRUE(r.breaks.arrive_and_wait()); },
+                   .have_come = [](rig& r, uint64_t n) { return r.breaks.stats().arrived == n; }});
   kills.run();
 }
 

@@ -63,7 +63,9 @@ TEST(LatchSweep, WhoWaitsBesideOneThatDiesIsServed) {
                                .wait = [](rig& r) { EXPECT_TRUE(r.l.wait_for(kLong)); },
                                .serve = last});
   kills.operation("arrive_and_wait",
-                  {.wait = [](rig& r) { r.l.arrive_and_wait(); }, .serve = last});
+                  {.wait = [](rig& r) { EXPECT_TRUE(r.l.arrive_and_wait()); },
+                   .serve = last,
+                   .have_come = [](rig& r, uint64_t n) { return r.l.stats().settled == n; }});
   kills.run();
 }
 
