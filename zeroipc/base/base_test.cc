@@ -138,10 +138,11 @@ TEST(FenceTest, OrdersAStoreAndALoadOnBothSides) {
     for (uint32_t round = 1;; ++round) {
       const bool end = me == 0 && round % 64 == 0 && enough.passed();
       ready[me].store(end ? kEnd : round, std::memory_order_release);
+      if (end) return;
       for (int spins = 0; ready[1 - me].load(std::memory_order_acquire) < round; ++spins) {
         if (spins > 1000) std::this_thread::yield();
       }
-      if (end || ready[0].load(std::memory_order_relaxed) == kEnd) return;
+      if (ready[0].load(std::memory_order_relaxed) == kEnd) return;
       // Not always at once, so that every distance between the two comes about.
       for (uint32_t i = round % (me == 0 ? 61 : 67); i != 0; --i) hardware::pause();
       mine.store(round, std::memory_order_relaxed);
