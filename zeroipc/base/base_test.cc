@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "zeroipc/base/asymmetric_fence.h"
-#include "zeroipc/base/atomics.h"
 #include "zeroipc/base/deadline.h"
 #include "zeroipc/base/error.h"
 #include "zeroipc/base/fixed_string.h"
@@ -144,7 +143,9 @@ TEST(FenceTest, OrdersAStoreAndALoadOnBothSides) {
       }
       if (ready[0].load(std::memory_order_relaxed) == kEnd) return;
       // Not always at once, so that every distance between the two comes about.
-      for (uint32_t i = round % (me == 0 ? 61 : 67); i != 0; --i) hardware::pause();
+      for (uint32_t i = round % (me == 0 ? 613 : 617); i != 0; --i) {
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+      }
       mine.store(round, std::memory_order_relaxed);
       fence();
       seen[me][round % 2] = other.load(std::memory_order_relaxed);
