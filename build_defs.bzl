@@ -9,6 +9,9 @@ _OWN_COPTS = select({
     "//conditions:default": [],
 })
 
+# What `--build_tag_filters=-test` leaves out.
+_TEST = ["test"]
+
 def _lone_includes_impl(ctx):
     sources = []
     for header in ctx.files.hdrs:
@@ -56,6 +59,7 @@ def zeroipc_cc_library(name, hdrs = [], copts = [], testonly = False, **kwargs):
             copts = copts,
             # One object file per header is proof enough.
             linkstatic = True,
+            tags = _TEST,
             testonly = True,
             visibility = ["//visibility:private"],
             deps = [name],
@@ -78,7 +82,7 @@ def zeroipc_cc_test(name, deps = [], copts = [], size = "small", cpus = 1, main 
         name = name,
         size = size,
         copts = _OWN_COPTS + copts,
-        tags = tags + (["cpu:{}".format(cpus)] if cpus > 1 else []),
+        tags = tags + _TEST + (["cpu:{}".format(cpus)] if cpus > 1 else []),
         deps = deps + ["@com_google_googletest//:gtest_main" if main else "@com_google_googletest//:gtest"],
         **kwargs
     )

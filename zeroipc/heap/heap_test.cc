@@ -172,6 +172,14 @@ TEST_F(HeapTest, ARandomHistoryMatchesAModel) {
   EXPECT_EQ(stats(mem_).used, 0u);
 }
 
+TEST_F(HeapTest, AnEndBeyondTheSegmentIsFound) {
+  ASSERT_TRUE(Allocate(Capacity()).ok());
+  ASSERT_TRUE(Check().ok());
+  shared_word& top = control_of(a_).heap.top;
+  top.store(top.load() + 1);
+  EXPECT_NE(Check().message().find("beyond the segment"), std::string_view::npos) << Check();
+}
+
 TEST_F(HeapTest, AnOperationThatIsRolledBackLeavesNoTrace) {
   // Every word of the heap's head and of every block's header is as it was, but for what pages are
   // known to hold.

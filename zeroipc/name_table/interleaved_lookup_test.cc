@@ -157,6 +157,7 @@ TEST_F(InterleavedLookupTest, WhatIsOpenedIsHeld) {
           answer_[0].store(s.ok()                         ? *static_cast<const uint64_t*>(s->data())
                            : absl::IsNotFound(s.status()) ? 0
                                                           : 99);
+          answer_[1].store(view_.head().removed.load());
         },
         [&](long step) {
           if (step == at) change();
@@ -175,6 +176,9 @@ TEST_F(InterleavedLookupTest, WhatIsOpenedIsHeld) {
     ASSERT_LE(answer_[0], 1u) << "opened at " << at << " of " << steps
                               << ", and it is something else";
     ++(answer_[0] == 1 ? held : missing);
+    if (answer_[0] == 0) {
+      EXPECT_EQ(answer_[1], 0u) << "what was not opened is kept";
+    }
     // One that took another path may have ended before the change.
     if (!changed) change();
     Remove("y");

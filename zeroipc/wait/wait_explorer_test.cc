@@ -134,9 +134,11 @@ struct critical_sections : explorer::scenario {
   };
   room* r = nullptr;
 
-  critical_sections(uint32_t threads, int times, bool timed) {
-    before = [this] {
+  // `left`: it is held by somebody who died before.
+  critical_sections(uint32_t threads, int times, bool timed, bool left = false) {
+    before = [this, left] {
       r = explorer::shared<room>("lock");
+      if (left) r->lock.owner.store(owner_tag(0, 2).bits(), std::memory_order_relaxed);
       explorer::name(&r->lock.released, "released");
       explorer::name(&r->data, "data");
     };
@@ -194,10 +196,12 @@ void explore_locks(bool weak, instrument which) {
     limits two =
         within(weak, asymmetric, 1, weak ? testing::quick_or_full(2, 4) : explorer::kUnlimited);
     const limits three = within(weak, asymmetric, 2, few);
-    critical_sections once(2, 1, false), twice(2, 2, false), timed(2, 1, true), crowd(3, 1, false);
+    critical_sections once(2, 1, false), twice(2, 2, false), timed(2, 1, true), crowd(3, 1, false),
+        orphaned(2, 1, false, true);
     t.explore(once, two, "two threads");
     t.explore(twice, three, "two threads, twice");
     t.explore(crowd, three, "three threads");
+    t.explore(orphaned, two, "two threads, the lock of a dead one");
     two.late = 1;
     t.explore(timed, two, "one of two threads waits for a time");
   }
