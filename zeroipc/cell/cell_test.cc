@@ -142,7 +142,13 @@ TEST_F(CellTest, AChangeWakesWhoWaits) {
   EXPECT_TRUE(c.store(1));
   EXPECT_EQ(c.wait_for_change(0), 1u);
   EXPECT_EQ(c.wait_for_change_for(1, 1ms), 0u);
-  const auto waits = [&]() -> int { return c.wait_for_change(1) == 2 && c.load() == 2 ? 0 : 1; };
+  harness::shared_state<harness::tally> woken;
+  const auto waits = [&]() -> int {
+    const bool right = c.wait_for_change(1) == 2 && c.load() == 2;
+    woken->add();
+    // Stays until both are: the end of one would wake the other.
+    return right && woken->wait_for_at_least(2) ? 0 : 1;
+  };
   harness::process one(waits), other(waits);
   for (harness::process* p : {&one, &other}) ASSERT_TRUE(harness::wait_until_asleep(p->pid()));
   EXPECT_TRUE(c.store(2));

@@ -185,9 +185,13 @@ TEST_F(RingTest, ReadersOfOtherProcessesKeepCount) {
 TEST_F(RingTest, APushWakesWhoWaits) {
   ring<int> r(mem_, "r", 4);
   auto reader = r.reader();
+  harness::shared_state<harness::tally> woken;
   const auto waits = [&]() -> int {
     int x = 0;
-    return reader.read(x) && x == 5 ? 0 : 1;
+    const bool right = reader.read(x) && x == 5;
+    woken->add();
+    // Stays until both are: the end of one would wake the other.
+    return right && woken->wait_for_at_least(2) ? 0 : 1;
   };
   harness::process one(waits), other(waits);
   for (harness::process* p : {&one, &other}) ASSERT_TRUE(harness::wait_until_asleep(p->pid()));
