@@ -27,7 +27,7 @@ class beside {
             shared_->steps.fetch_add(1, std::memory_order_relaxed);
           }
         }) {
-    while (steps() < kWarm) {
+    while (steps() < kWarm && process_.poll() == still_running()) {
     }
   }
   // Ends it between two steps, so that it holds nothing; one that waits in a step is killed.

@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -32,24 +31,9 @@
 #include "testing/harness/harness.h"
 #include "testing/linearizability/checker.h"
 #include "testing/linearizability/history.h"
+#include "testing/linearizability/lifetimes.h"
 
 namespace zeroipc::linearizability {
-
-// How much each process has still to do. One that has nothing more to do may be dead or gone, and what it held may be free: when
-// that becomes known is no operation.
-class lifetimes {
- public:
-  void add(int process) { ++left_[static_cast<size_t>(process)]; }
-  template <typename Operation>
-  void done(const recorded<Operation>& o) {
-    if (!o.pending()) --left_[static_cast<size_t>(o.process)];
-  }
-  bool over(int process) const { return left_[static_cast<size_t>(process)] == 0; }
-  bool operator==(const lifetimes&) const = default;
-
- private:
-  std::array<uint32_t, 4> left_ = {};
-};
 
 template <typename Rig, typename Operation, typename Model>
 class bursts {

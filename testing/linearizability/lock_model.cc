@@ -11,8 +11,9 @@ std::string text_of(const lock_operation& o) {
 }
 
 std::vector<lock_model> lock_model::after(const recorded<lock_operation>& o) const {
-  const bool orphaned = holder_ != kNobody && (killed_ >> holder_ & 1) != 0;
+  const bool orphaned = holder_ != kNobody && to_do_.over(holder_);
   lock_model next = *this;
+  next.to_do_.done(o);
   bool possible = false;
   if (o.what.what == kind::unlock) {
     possible = holder_ == o.process;

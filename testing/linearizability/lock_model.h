@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "testing/linearizability/history.h"
+#include "testing/linearizability/lifetimes.h"
 
 namespace zeroipc::linearizability {
 
@@ -27,15 +28,14 @@ class lock_model {
  public:
   static constexpr int kNobody = -1;
 
-  // `killed`: bit p says that process p was killed, sooner or later.
-  explicit lock_model(uint32_t killed) : killed_(killed) {}
+  explicit lock_model(const lifetimes& to_do) : to_do_(to_do) {}
 
   std::vector<lock_model> after(const recorded<lock_operation>& o) const;
   uint64_t hash() const { return static_cast<uint64_t>(holder_ + 2) * 0x9e37'79b9'7f4a'7c15; }
   std::string text() const { return "held by " + std::to_string(holder_); }
 
  private:
-  uint32_t killed_;
+  lifetimes to_do_;
   int holder_ = kNobody;
 };
 

@@ -107,6 +107,7 @@ class latch_core {
   void withdraw(uint64_t index) {
     uint32_t seen = env_->tag().bits();
     if (seen != 0 && index < n_) {
+      // Relaxed: nothing was done that who takes it next would have to see.
       arrivals_[index].compare_exchange_strong(seen, kOpen, std::memory_order_relaxed,
                                                std::memory_order_relaxed);
     }
