@@ -158,7 +158,10 @@ class queue_core : public queue_core_base<P, Env, T, Policy> {
       });
       if (!settled) return outcome::timed_out;
       // Woken for an entry, and no item to put into it.
-      if (r == outcome::empty) this->header_->lease_freed.notify(*this->env_, 1);
+      if (r == outcome::empty) {
+        this->header_->lease_freed.notify(*this->env_, 1);
+        if (until.passed()) return outcome::timed_out;  // or items and entries could take turns
+      }
     }
   }
   const T& value(const held_lease& h) const { return *this->leases_.value(h.index); }

@@ -289,6 +289,18 @@ TEST_P(event_word_test, a_storm_of_wake_ups_breaks_no_deadline) {
   noise.join();
 }
 
+// As an operation does that gives back what it took for its look: its own notification ends the sleep that follows.
+TEST_P(event_word_test, who_wakes_himself_with_each_look_breaks_no_deadline) {
+  const int64_t end = deadline::now_ns() + 20'000'000;
+  const bool settled =
+      wait_until<hardware>(env_, tokens_.event, deadline::after(milliseconds(20)), [&] {
+        tokens_.event.notify(env_, 1);
+        return deadline::now_ns() > end + int64_t{20'000'000'000};
+      });
+  EXPECT_FALSE(settled);
+  EXPECT_GE(deadline::now_ns(), end);
+}
+
 // An environment in which a sleep ends as the test says, and everything is counted.
 struct scripted_env {
   std::function<bool()> sleeps = [] { return true; };

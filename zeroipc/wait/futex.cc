@@ -30,7 +30,7 @@ std::atomic<bool> waitv_refused{false};
 bool wait_on_first(std::span<const futex_wait_entry> words, deadline until) {
   for (;;) {
     for (const futex_wait_entry& w : words) {
-      if (w.word->load(std::memory_order_acquire) != w.expected) return true;
+      if (w.word->load(std::memory_order_acquire) != w.expected) return !until.passed();
     }
     const int64_t now = deadline::now_ns();
     if (!until.is_never() && now >= until.ns()) return false;
@@ -43,7 +43,7 @@ bool wait_on_first(std::span<const futex_wait_entry> words, deadline until) {
     const long result = ::syscall(
         SYS_futex, words[0].word, FUTEX_WAIT_BITSET | (words[0].is_private ? kPrivate : 0),
         words[0].expected, for_ever ? nullptr : &ts, nullptr, FUTEX_BITSET_MATCH_ANY);
-    if (result == 0 || errno != ETIMEDOUT) return true;
+    if (result == 0 || errno != ETIMEDOUT) return !until.passed();
   }
 }
 
@@ -61,13 +61,13 @@ bool futex_wait_any(std::span<const futex_wait_entry> words, deadline until) {
   const timespec ts = until.as_timespec();
   const long result =
       ::syscall(SYS_futex_waitv, entries, n, 0, until.is_never() ? nullptr : &ts, CLOCK_MONOTONIC);
-  if (result >= 0 || errno == EAGAIN || errno == EINTR) return true;
-  if (errno == ETIMEDOUT) return false;
-  if (errno == ENOSYS || errno == EPERM) {
+  if (result < 0 && (errno == ENOSYS || errno == EPERM)) {
     waitv_refused.store(true, std::memory_order_relaxed);
     return wait_on_first(words, until);
   }
-  return true;  // EFAULT, ENOMEM: the caller looks again
+  // Whatever ended it (a wake-up, a word changed already, a signal, ETIMEDOUT), late is late: words that change with each look
+  // of the caller would keep it for ever.
+  return !until.passed();
 }
 
 int futex_wake(const std::atomic<uint32_t>& word, int n) {

@@ -19,8 +19,8 @@ struct futex_wait_entry {
 
 inline constexpr int kMaxFutexWords = 128;  // the kernel's limit for one wait
 
-// Sleeps while every word has its expected value, until woken, interrupted or late. Returns false only if the deadline
-// has passed. REQUIRES: 1 to 128 words.
+// Sleeps while every word has its expected value, until woken, interrupted or late. Returns false if the deadline has
+// passed, and only then. REQUIRES: 1 to 128 words.
 //
 // Uses futex_waitv (Linux 5.16). Where the kernel or a seccomp filter refuses it, sleeps on the first word alone in
 // slices of 2 ms, so that a change of the others is noticed within that bound; a wake-up of the others that changes

@@ -64,10 +64,14 @@ void waits_as_it_should() {
     }
     EXPECT_GE(deadline::now_ns() - start, int64_t{ms} * 1'000'000);
   }
-  // Changed already: any of them.
+  // Changed already: any of them. Late all the same, once it is.
+  const deadline past = deadline::after(std::chrono::nanoseconds(1));
+  while (!past.passed()) {
+  }
   for (size_t i : {size_t{0}, size_t{1}, w->at.size() - 1}) {
     w->at[i] = 1;
     EXPECT_TRUE(futex_wait_any(entries, deadline::never()));
+    EXPECT_FALSE(futex_wait_any(entries, past));
     w->at[i] = 0;
   }
   // Changed and woken while it sleeps: any of them.
