@@ -1,7 +1,5 @@
 #include "zeroipc/participant/watcher.h"
 
-#include <signal.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,7 +20,6 @@ constexpr size_t kStackBytes = 2 * 1024 * 1024;
 #else
 constexpr size_t kStackBytes = 256 * 1024;
 #endif
-constexpr size_t kMostStackBytes = 64 * kStackBytes;
 constexpr auto kFirstPause = std::chrono::microseconds(20);
 constexpr std::chrono::microseconds kLongestPause = std::chrono::milliseconds(5);
 // A hint that no death has followed for this long was written by somebody else than the kernel.
@@ -33,55 +30,20 @@ constexpr std::chrono::microseconds kStaleHintPause = std::chrono::seconds(1);
 
 absl::StatusOr<std::unique_ptr<watcher>> watcher::start(participant& self) {
   std::unique_ptr<watcher> w(new watcher(self));
-  // The thread takes no signals: they are the program's.
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  int failure;
-  size_t stack = kStackBytes;
-  do {
-    failure = w->start_thread(stack);
-    // EINVAL: the program's thread_local variables, which lie on the stack too, do not fit.
-    stack *= 8;
-  } while (failure == EINVAL && stack <= kMostStackBytes);
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (failure != 0) {
+  if (const int failure = w->thread_.start(kStackBytes, entry, w.get()); failure != 0) {
     return absl::ResourceExhaustedError(
         absl::StrCat("segment ", self.segment_name(),
                      ": cannot start the watcher thread: ", std::strerror(failure)));
   }
-  w->running_ = true;
   w->beating_.wait(0, std::memory_order_acquire);
   return w;
 }
 
-int watcher::start_thread(size_t bytes) {
-  const long page = ::sysconf(_SC_PAGESIZE);
-  void* stack = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (stack == MAP_FAILED) return errno;
-  ::mprotect(stack, static_cast<size_t>(page), PROT_NONE);
-  pthread_attr_t attributes;
-  ::pthread_attr_init(&attributes);
-  int failure = ::pthread_attr_setstack(&attributes, static_cast<char*>(stack) + page,
-                                        bytes - static_cast<size_t>(page));
-  if (failure == 0) failure = ::pthread_create(&thread_, &attributes, entry, this);
-  ::pthread_attr_destroy(&attributes);
-  if (failure != 0) {
-    ::munmap(stack, bytes);
-    return failure;
-  }
-  stack_ = stack;
-  stack_bytes_ = bytes;
-  return 0;
-}
-
 watcher::~watcher() {
-  if (!running_) return;
+  if (!thread_.started()) return;
   stop_.store(1, std::memory_order_release);
   ::syscall(SYS_futex, &stop_, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, nullptr, nullptr, 0);
-  ::pthread_join(thread_, nullptr);
-  ::munmap(stack_, stack_bytes_);
+  thread_.join();
 }
 
 void* watcher::entry(void* self) {

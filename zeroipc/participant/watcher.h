@@ -25,7 +25,6 @@
 #define ZEROIPC_PARTICIPANT_WATCHER_H_
 
 #include <linux/futex.h>
-#include <pthread.h>
 
 #include <atomic>
 #include <cstdint>
@@ -33,6 +32,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "zeroipc/base/own_stack_thread.h"
 #include "zeroipc/participant/participant.h"
 #include "zeroipc/wait/futex.h"
 
@@ -45,9 +45,8 @@ class watcher {
   // Stops and joins the thread.
   ~watcher();
 
-  // In a forked child, where the thread does not exist: the destructor must not join it. Its stack stays mapped there, so
-  // that no thread of the child gets the same address.
-  void abandon() { running_ = false; }
+  // In a forked child, where the thread does not exist: the destructor must not join it.
+  void abandon() { thread_.forget(); }
 
  private:
   explicit watcher(participant& self) : self_(self) {}
@@ -59,13 +58,7 @@ class watcher {
   void disown_pulse();
 
   participant& self_;
-  // The thread runs on a stack of its own. One of the C library's would be handed to the first thread that a forked child
-  // starts, which ThreadSanitizer then takes for this one, and refuses to join.
-  int start_thread(size_t stack_bytes);
-  void* stack_ = nullptr;
-  size_t stack_bytes_ = 0;
-  pthread_t thread_{};
-  bool running_ = false;
+  own_stack_thread thread_;
   std::atomic<uint32_t> beating_{0};
   std::atomic<uint32_t> stop_{0};
   // What the kernel walks when the thread dies. Private memory: a peer cannot bend it. One entry, whose futex word lies at
