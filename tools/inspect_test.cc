@@ -31,6 +31,7 @@
 #include "zeroipc/semaphore/semaphore.h"
 #include "zeroipc/set/set.h"
 #include "zeroipc/stack/stack.h"
+#include "zeroipc/stream/stream.h"
 
 namespace zeroipc::tools {
 namespace {
@@ -359,6 +360,7 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   pool<int> p(mem, "pool", 4);
   ring<int> r(mem, "ring", 3);
   stack<int> s(mem, "stack", 6);
+  stream<int> u(mem, "stream", 3);
   map<int, int> m(mem, "map", 8);
   set<int> t(mem, "set", 9);
   for (int i = 0; i < 5; ++i) {
@@ -366,10 +368,14 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   }
   s.pop();
   p.allocate();
+  const auto passing = u.subscriber();
+  auto audit = u.subscriber("audit");
+  EXPECT_TRUE(u.emit(0) && u.emit(1) && audit.next());
   tool_run all({"show", segment.name()});
   EXPECT_EQ(all.wait(), 0);
-  for (const char* note : {"5 elements", "version 5", "1 of 4 in use", "newest 3 of 5",
-                           "4 of 6 stacked", "5 keys, room for 8", "0 keys, room for 9"}) {
+  for (const char* note :
+       {"5 elements", "version 5", "1 of 4 in use", "newest 3 of 5", "4 of 6 stacked",
+        "newest 2 of 2, 2 subscribers", "5 keys, room for 8", "0 keys, room for 9"}) {
     EXPECT_THAT(all.out(), HasSubstr(note));
   }
   const auto figure = [&](const char* name, const char* of) {
@@ -382,6 +388,12 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   EXPECT_EQ(figure("pool", "in_use"), 1);
   EXPECT_EQ(figure("ring", "written"), 5);
   EXPECT_EQ(figure("stack", "popped"), 1);
+  EXPECT_EQ(figure("stream", "subscribers")[1]["name"], "audit");
+  EXPECT_EQ(figure("stream", "subscribers")[1]["behind"], 1);
+  tool_run subscribers({"show", segment.name(), "stream"});
+  EXPECT_EQ(subscribers.wait(), 0);
+  EXPECT_THAT(subscribers.out(), AllOf(HasSubstr("passing at 0, 2 behind, of slot 0"),
+                                       HasSubstr("audit at 1, 1 behind, of slot 0")));
   tool_run one({"show", segment.name(), "pool"});
   EXPECT_EQ(one.wait(), 0);
   EXPECT_THAT(one.out(), AllOf(HasSubstr("pool<int>"), HasSubstr("in_use        1")));

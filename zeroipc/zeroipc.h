@@ -26,5 +26,6 @@
 #include "zeroipc/semaphore/semaphore.h"
 #include "zeroipc/set/set.h"
 #include "zeroipc/stack/stack.h"
+#include "zeroipc/stream/stream.h"
 
 #endif  // ZEROIPC_ZEROIPC_H_

@@ -21,6 +21,7 @@ time.
   describe_queue(&out);
   describe_data(&out);
   describe_locks(&out);
+  describe_codata(&out);
   while (out.size() > 1 && out[out.size() - 1] == '\n' && out[out.size() - 2] == '\n')
     out.pop_back();
   return out;

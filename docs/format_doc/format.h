@@ -18,6 +18,7 @@ void describe_names(std::string* out);
 void describe_queue(std::string* out);
 void describe_data(std::string* out);
 void describe_locks(std::string* out);
+void describe_codata(std::string* out);
 
 }  // namespace zeroipc::format_doc
 

@@ -56,6 +56,10 @@ nlohmann::json to_json(const memory& mem, const structure_info& info) {
     }
     nlohmann::json figures = nlohmann::json::object();
     for (const auto& [name, value] : s->figures) figures[std::string(name)] = value;
+    for (const reader_summary& r : s->readers) {
+      figures["subscribers"].push_back(
+          {{"name", r.name}, {"position", r.position}, {"behind", r.behind}, {"owner", r.owner}});
+    }
     j[std::string(kind_name(info.what))] = figures;
     return j;
   }
@@ -187,6 +191,11 @@ void print_data(const memory& mem, const structure_info& info) {
   std::cout << "  contents      " << s->line << "\n";
   for (const auto& [name, value] : s->figures) {
     std::cout << "  " << absl::StrFormat("%-14s", name) << with_commas(value) << "\n";
+  }
+  for (const reader_summary& r : s->readers) {
+    std::cout << "  subscriber    " << (r.name.empty() ? "passing" : printable(r.name)) << " at "
+              << with_commas(r.position) << ", " << with_commas(r.behind) << " behind, of "
+              << r.owner << "\n";
   }
 }
 

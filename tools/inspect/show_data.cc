@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "zeroipc/rwlock/core.h"
 #include "zeroipc/semaphore/core.h"
 #include "zeroipc/stack/core.h"
+#include "zeroipc/stream/layout.h"
 
 namespace zeroipc::tools {
 namespace {
@@ -93,6 +95,18 @@ data_summary summary_of(const internal::stack_header<hardware>& h) {
            {"depth", depth},
            {"pushed", pushed},
            {"popped", pushed - depth},
+           {"refused", value(h.refused)},
+           {"waits", value(h.waits)},
+           {"recoveries", value(h.recoveries)},
+           {"closed", closed}}};
+}
+data_summary summary_of(const internal::stream_header<hardware>& h) {
+  const uint64_t emitted = value(h.tail), kept = std::min(emitted, h.geometry.capacity);
+  const bool closed = h.closed.load(std::memory_order_relaxed) != 0;
+  return {absl::StrCat("newest ", with_commas(kept), " of ", with_commas(emitted),
+                       closed ? ", closed" : ""),
+          {{"capacity", h.geometry.capacity},
+           {"emitted", emitted},
            {"refused", value(h.refused)},
            {"waits", value(h.waits)},
            {"recoveries", value(h.recoveries)},
@@ -252,6 +266,34 @@ void count_parties(const memory& mem, const structure_info& info, const structur
   s.figures.emplace_back("arrived", arrived);
 }
 
+void list_readers(const memory& mem, const structure_info& info, const structure_geometry& g,
+                  uint64_t emitted, data_summary& s) {
+  using cursor = internal::stream_cursor<hardware>;
+  const uint64_t n = internal::stream_choices::unpacked(g.extra).cursors;
+  for (uint64_t i = 0; i < n; ++i) {
+    alignas(cursor) std::byte raw[sizeof(cursor)];
+    const uint64_t at = g.offsets[0] + i * sizeof(cursor);
+    if (at > info.bytes || info.bytes - at < sizeof raw ||
+        !read_at(mem.fd(), info.offset + at, raw, sizeof raw)) {
+      break;
+    }
+    const auto& c = *reinterpret_cast<const cursor*>(raw);
+    const uint64_t word = value(c.word);
+    if (internal::cursor_word::state(word) == internal::cursor_state::free) continue;
+    const owner_tag owner = internal::cursor_word::owner(word);
+    char name[internal::kMaxCursorName + 1];
+    std::memcpy(name, c.name, sizeof name);
+    reader_summary r;
+    r.name.assign(name, ::strnlen(name, internal::kMaxCursorName));
+    r.position = std::min(value(c.position), emitted);
+    r.behind = emitted - r.position;
+    r.owner = owner ? absl::StrCat("slot ", owner.slot()) : "nobody";
+    s.readers.push_back(std::move(r));
+  }
+  absl::StrAppend(&s.line, ", ", s.readers.size(),
+                  s.readers.size() == 1 ? " subscriber" : " subscribers");
+}
+
 template <template <typename> typename Header>
 absl::StatusOr<data_summary> look(const memory& mem, const structure_info& info) {
   header_copy<Header<hardware>> h;
@@ -263,6 +305,8 @@ absl::StatusOr<data_summary> look(const memory& mem, const structure_info& info)
   const structure_geometry& g = h->geometry;
   if constexpr (std::is_same_v<Header<hardware>, internal::pool_header<hardware>>) {
     count_cells(mem, info, g, s);
+  } else if constexpr (std::is_same_v<Header<hardware>, internal::stream_header<hardware>>) {
+    list_readers(mem, info, g, value(h->tail), s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::map_header<hardware>>) {
     count_keys(mem, info, g, s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::rwlock_header<hardware>>) {
@@ -295,6 +339,7 @@ bool has_data_summary(kind what) {
     case kind::semaphore:
     case kind::set:
     case kind::stack:
+    case kind::stream:
       return true;
     default:
       return false;
@@ -330,6 +375,8 @@ absl::StatusOr<data_summary> look_at_data(const memory& mem, const structure_inf
       return look<internal::semaphore_header>(mem, info);
     case kind::stack:
       return look<internal::stack_header>(mem, info);
+    case kind::stream:
+      return look<internal::stream_header>(mem, info);
     default:
       return absl::InvalidArgumentError(absl::StrCat("no summary of a ", kind_name(info.what)));
   }
