@@ -10,16 +10,25 @@
 namespace zeroipc {
 namespace {
 
-using handler = std::function<void(const callback_error&)>;
+// The ones before are kept: a thread may be in one of them.
+struct handler {
+  std::function<void(const callback_error&)> call;
+  const handler* before;
+};
 
-// No lock, which a fork could leave locked. The ones before are never freed: a thread may be in one of them.
+// No lock, which a fork could leave locked.
 std::atomic<const handler*> current{nullptr};
 
 }  // namespace
 
 void set_callback_error_handler(std::function<void(const callback_error&)> h) {
+  const handler* before = current.load(std::memory_order_relaxed);
+  auto* mine = new handler{std::move(h), before};
   // Release: pairs with the acquire in call_back().
-  current.store(h ? new handler(std::move(h)) : nullptr, std::memory_order_release);
+  while (!current.compare_exchange_weak(before, mine, std::memory_order_release,
+                                        std::memory_order_relaxed)) {
+    mine->before = before;
+  }
 }
 
 namespace internal {
@@ -43,8 +52,8 @@ std::optional<std::string> message_thrown_by(absl::FunctionRef<void()> callback)
 bool call_back(std::string_view where, absl::FunctionRef<void()> callback) {
   const std::optional<std::string> thrown = message_thrown_by(callback);
   if (!thrown) return true;
-  if (const handler* h = current.load(std::memory_order_acquire); h != nullptr) {
-    message_thrown_by([&] { (*h)({std::string(where), *thrown}); });
+  if (const handler* h = current.load(std::memory_order_acquire); h != nullptr && h->call) {
+    message_thrown_by([&] { h->call({std::string(where), *thrown}); });
   } else {
     const std::string line = absl::StrCat("zeroipc: ", where, " threw: ", *thrown, "\n");
     std::fputs(line.c_str(), stderr);

@@ -98,7 +98,7 @@ class cursor_table {
   held take(uint32_t index, uint64_t position, std::string_view name) {
     cursor& c = first_[index];
     uint64_t words[kNameWords] = {};
-    std::memcpy(words, name.data(), std::min(name.size(), kMaxCursorName));
+    if (!name.empty()) std::memcpy(words, name.data(), std::min(name.size(), kMaxCursorName));
     // Relaxed: published with the word.
     for (size_t i = 0; i < kNameWords; ++i) c.name[i].store(words[i], std::memory_order_relaxed);
     c.position.store(position, std::memory_order_relaxed);
