@@ -253,7 +253,8 @@ class stream_core {
                       death_watch<Env>& deaths) {
     uint32_t index = 0;
     if (const outcome r = cursors_.find_free(index, deaths); !r) return r;
-    position = std::clamp(position, std::min(log_.oldest(), log_.tail()), log_.tail());
+    const uint64_t oldest = log_.oldest(), tail = log_.tail();
+    position = std::min(std::max(position, oldest), tail);
     // Before it is a cursor: an emitter that inherits the lock in between is held up for nothing, once.
     if (position + log_.capacity() < header_->limit.load(std::memory_order_relaxed)) {
       header_->limit.store(position + log_.capacity(), std::memory_order_relaxed);

@@ -69,8 +69,8 @@ void audit(stream<element>& s, books& b, int who) {
     } else {
       if (own->position() != b.done[who]) b.gaps.fetch_add(1);
       if (e->id <= b.last[who][e->producer]) b.disorder.fetch_add(1);
-      b.last[who][e->producer] = e->id;
       b.done[who] = own->position() + 1;
+      b.last[who][e->producer] = e->id;
     }
     ASSERT_TRUE(own->release());
   }
