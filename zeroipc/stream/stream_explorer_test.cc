@@ -101,7 +101,11 @@ struct market : explorer::scenario {
     position = c.position(held);
     for (int i = 0; i < n; ++i) {
       const outcome w = c.wait_for(position, deadline::never());
-      if (w == outcome::closed) return;
+      if (w == outcome::closed) {
+        check(position == c.log().tail(),
+              "it is told that there is an end, and it has not come to it");
+        return;
+      }
       check(w == outcome::ok, "it is neither there nor closed");
       element e{};
       uint64_t done = 0, missed = 0;
@@ -171,6 +175,36 @@ struct one_to_one : market {
       environment env(1);
       core c = bound(env);
       read(1, c, held, reads);
+      c.unsubscribe(held);
+    });
+  }
+  void prepare() override {
+    environment env(1);
+    core c = bound(env);
+    check(static_cast<bool>(c.subscribe(0, held)), "no cursor");
+  }
+};
+
+// A producer of a batch larger than the stream, and a subscriber.
+struct batch : market {
+  cursor held;
+
+  explicit batch(const options& o) : market(o) {
+    producers = 1;
+    bodies.push_back([this] {
+      environment env(0);
+      core c = bound(env);
+      element all[3];
+      for (uint64_t i = 0; i < 3; ++i) all[i] = element::of(how.before + i);
+      uint64_t done = 0;
+      check(static_cast<bool>(c.emit(all, 3, done, deadline::never(), deadline::never())),
+            "a batch is refused");
+      now.emitted += done;
+    });
+    bodies.push_back([this] {
+      environment env(1);
+      core c = bound(env);
+      read(1, c, held, 2);
       c.unsubscribe(held);
     });
   }
@@ -287,6 +321,8 @@ void explore(memory_model model, instrument which) {
   one_to_one first({}, 2, 2, false), ends({}, 1, 2, true);
   one_to_one refuses({.capacity = 2, .when_full = overflow::refuse, .before = 1}, 2, 3, false);
   one_to_one laps({.when_full = overflow::overwrite, .before = 1}, 3, 2, false);
+  one_to_one leaves({}, 2, 0, false);
+  batch whole({.when_full = overflow::overwrite, .before = 1}), pieces({});
   two_to_one two({});
   late_comer late({.when_full = overflow::refuse, .before = 1}, 2);
   heirs name({.capacity = 2, .when_full = overflow::refuse, .before = 1});
@@ -294,6 +330,9 @@ void explore(memory_model model, instrument which) {
   t.explore(ends, within(model, 1, few), "a producer that closes, a subscriber");
   t.explore(refuses, within(model, 1, few), "a producer that is refused, a subscriber");
   t.explore(laps, within(model, 1, few), "a producer that overwrites, a subscriber");
+  t.explore(leaves, within(model, 1, few), "a producer that waits, a subscriber that goes");
+  t.explore(whole, within(model, 1, few), "a batch that overwrites, a subscriber");
+  t.explore(pieces, within(model, 1, few), "a batch that waits, a subscriber");
   t.explore(two, within(model, 1, few), "two producers, a subscriber");
   t.explore(late, within(model, 1, few), "a producer, somebody who comes later");
   t.explore(name, within(model, 1, few), "two heirs of a name, a producer");
