@@ -113,6 +113,21 @@ TEST_F(CellTest, UpdateIsAtomic) {
   EXPECT_EQ(c.version(), uint64_t{kThreads} * kTimes);
 }
 
+TEST_F(CellTest, WhatCannotBeReadIsNotUpdated) {
+  cell<int> c(mem_, "c");
+  EXPECT_TRUE(c.store(1));
+  const auto held =
+      internal::open_structure(mem_, "c", structure_type::of<int>(kind::cell));
+  ASSERT_TRUE(held.ok());
+  auto& g = *static_cast<internal::structure_geometry*>(held->data());
+  internal::item_of(held->data(), g, 0, 1)[0] ^= std::byte{0x55};  // the version of its buffer
+  EXPECT_EQ(c.update([](int& x) { ++x; }), outcome::corrupt);
+  EXPECT_EQ(c.version(), 1u);
+  EXPECT_EQ(c.load(), std::nullopt);
+  EXPECT_TRUE(c.store(2));
+  EXPECT_EQ(c.load(), 2);
+}
+
 TEST_F(CellTest, ReadersInOtherProcessesSeeWholeValuesInOrder) {
   using big = block<64>;
   cell<big> c(mem_, "c");

@@ -180,6 +180,13 @@ TEST_F(HeapTest, AnEndBeyondTheSegmentIsFound) {
   EXPECT_NE(Check().message().find("beyond the segment"), std::string_view::npos) << Check();
 }
 
+TEST_F(HeapTest, AFreeBlockWithNothingBehindItIsFound) {
+  const uint64_t first = *Allocate(1000), second = *Allocate(1000);
+  ASSERT_TRUE(Free(first).ok());
+  control_of(a_).heap.top.store((second - a_.geometry.heap_offset) / heap::kUnit - 1);
+  EXPECT_TRUE(absl::IsDataLoss(Allocate(1000).status()));
+}
+
 TEST_F(HeapTest, AnOperationThatIsRolledBackLeavesNoTrace) {
   // Every word of the heap's head and of every block's header is as it was, but for what pages are
   // known to hold.

@@ -58,6 +58,11 @@ TEST_F(HostileTableTest, AChainThatLeadsOutOfTheTable) {
   }
 }
 
+TEST_F(HostileTableTest, AnotherNameOfTheSameHash) {
+  view_.entry(IndexOf("n1")).name[0].store(name_key("x1").text[0]);
+  EXPECT_TRUE(absl::IsNotFound(Open("n1")));
+}
+
 TEST_F(HostileTableTest, AChainThatDoesNotEnd) {
   const uint32_t i = IndexOf("n1");
   view_.entry(i).next.store(i + 1);

@@ -2,13 +2,18 @@
 #include "zeroipc/participant/participant.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <set>
@@ -156,6 +161,32 @@ TEST_F(participant_test, a_stopped_process_is_alive) {
   p.cont();
   at->go.open();
   EXPECT_EQ(p.wait(), exited(0));
+}
+
+// A filter, say, that forbids the question.
+TEST_F(participant_test, where_the_kernel_does_not_say_nobody_is_dead) {
+  const owner_tag parent = self_.self();
+  process child([&] {
+    sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_OFD_GETLK, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog filter{6, program};
+    EXPECT_TRUE(self_.self());
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
+      return 77;
+    }
+    EXPECT_FALSE(self_.is_dead(parent));
+    return 0;
+  });
+  const auto end = child.wait();
+  if (end == exited(77)) GTEST_SKIP() << "no seccomp filter here";
+  EXPECT_EQ(end, exited(0));
 }
 
 TEST_F(participant_test, another_process_under_the_pid_of_a_dead_one_does_not_revive_it) {

@@ -62,7 +62,7 @@
 
 namespace zeroipc {
 
-// Fixed when the stream is created. Of one that exists, each that is not the default must agree.
+// Fixed when the stream is created. Those of one that exists must be the same, unless they are left at their defaults here.
 struct stream_options {
   overflow when_full = overflow::refuse;
   uint32_t max_subscribers = 64;  // at once, durable ones without a reader included; at most 4096

@@ -329,6 +329,21 @@ TEST_F(StreamTest, ElementsMayBeLookedAtWhereTheyLie) {
   EXPECT_EQ(reader.release(), outcome::missing);
 }
 
+TEST_F(StreamTest, WhatIsNotThatElementIsNotGivenOut) {
+  stream<int> s(mem_, "s", 4);
+  auto reader = s.subscriber();
+  EXPECT_TRUE(s.emit(1));
+  const auto held = internal::open_structure(mem_, "s", structure_type::of<int>(kind::stream));
+  ASSERT_TRUE(held.ok());
+  auto& g = *static_cast<internal::structure_geometry*>(held->data());
+  internal::item_of(held->data(), g, 1, 0)[0] ^= std::byte{0x55};  // its stamp
+  const int* element = nullptr;
+  EXPECT_EQ(reader.try_peek(element), outcome::corrupt);
+  EXPECT_EQ(element, nullptr);
+  int x = 0;
+  EXPECT_EQ(reader.try_next(x), outcome::corrupt);
+}
+
 TEST_F(StreamTest, HistoryIsWhatIsThereAndHoldsUpNobody) {
   stream<int> s(mem_, "s", 4);
   EXPECT_THAT(all_of(s.history()), IsEmpty());
