@@ -116,8 +116,7 @@ TEST_F(CellTest, UpdateIsAtomic) {
 TEST_F(CellTest, WhatCannotBeReadIsNotUpdated) {
   cell<int> c(mem_, "c");
   EXPECT_TRUE(c.store(1));
-  const auto held =
-      internal::open_structure(mem_, "c", structure_type::of<int>(kind::cell));
+  const auto held = internal::open_structure(mem_, "c", structure_type::of<int>(kind::cell));
   ASSERT_TRUE(held.ok());
   auto& g = *static_cast<internal::structure_geometry*>(held->data());
   internal::item_of(held->data(), g, 0, 1)[0] ^= std::byte{0x55};  // the version of its buffer

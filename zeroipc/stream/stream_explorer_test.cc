@@ -91,7 +91,7 @@ struct market : explorer::scenario {
     const bool waits = how.when_full == overflow::block;
     const outcome r =
         c.emit(&e, 1, done, waits ? deadline::never() : deadline::at_once(), deadline::never());
-    check(r || r == outcome::full, "an emit fails");
+    check(r || r == outcome::full || r == outcome::closed, "an emit fails");
     if (r) ++now.emitted;
     return r;
   }
@@ -181,6 +181,29 @@ struct one_to_one : market {
   void prepare() override {
     environment env(1);
     core c = bound(env);
+    check(static_cast<bool>(c.subscribe(0, held)), "no cursor");
+  }
+};
+
+// A producer who waits for a subscriber who does not read, and somebody who closes.
+struct closing : market {
+  explicit closing(const options& o) : market(o) {
+    producers = 1;
+    bodies.push_back([this] {
+      environment env(0);
+      core c = bound(env);
+      for (uint64_t i = 0; i < 2; ++i) emit(c, how.before + i);
+    });
+    bodies.push_back([this] {
+      environment env(1);
+      core c = bound(env);
+      check(c.close() == outcome::ok, "not closed");
+    });
+  }
+  void prepare() override {
+    environment env(environment::kSurvivor);
+    core c = bound(env);
+    cursor held;
     check(static_cast<bool>(c.subscribe(0, held)), "no cursor");
   }
 };
@@ -321,6 +344,7 @@ void explore(memory_model model, instrument which) {
   one_to_one first({}, 2, 2, false), ends({}, 1, 2, true);
   one_to_one refuses({.capacity = 2, .when_full = overflow::refuse, .before = 1}, 2, 3, false);
   one_to_one laps({.when_full = overflow::overwrite, .before = 1}, 3, 2, false);
+  closing ends_waiting({});
   one_to_one leaves({}, 2, 0, false);
   batch whole({.when_full = overflow::overwrite, .before = 1}), pieces({});
   two_to_one two({});
@@ -330,6 +354,7 @@ void explore(memory_model model, instrument which) {
   t.explore(ends, within(model, 1, few), "a producer that closes, a subscriber");
   t.explore(refuses, within(model, 1, few), "a producer that is refused, a subscriber");
   t.explore(laps, within(model, 1, few), "a producer that overwrites, a subscriber");
+  t.explore(ends_waiting, within(model, 1, few), "a producer that waits, and is closed");
   t.explore(leaves, within(model, 1, few), "a producer that waits, a subscriber that goes");
   t.explore(whole, within(model, 1, few), "a batch that overwrites, a subscriber");
   t.explore(pieces, within(model, 1, few), "a batch that waits, a subscriber");

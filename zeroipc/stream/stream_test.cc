@@ -282,6 +282,24 @@ TEST_F(StreamTest, ClosingWakesThoseWhoWait) {
   EXPECT_EQ(producer.wait(), harness::exited(0));
 }
 
+TEST_F(StreamTest, AnEmitWakesAllWhoWait) {
+  stream<int> s(mem_, "s", 4);
+  harness::shared_state<harness::tally> woken;
+  const auto waits = [&]() -> int {
+    auto own = s.subscriber();
+    const bool right = own.next() == 5;
+    woken->add();
+    // Stays until both are: the end of one would wake the other.
+    return right && woken->wait_for_at_least(2) ? 0 : 1;
+  };
+  harness::process one(waits), other(waits);
+  ASSERT_TRUE(harness::eventually([&] { return s.stats().waits == 2; }));
+  for (harness::process* p : {&one, &other}) ASSERT_TRUE(harness::wait_until_asleep(p->pid()));
+  EXPECT_TRUE(s.emit(5));
+  EXPECT_EQ(one.wait(), harness::exited(0));
+  EXPECT_EQ(other.wait(), harness::exited(0));
+}
+
 TEST_F(StreamTest, Batches) {
   stream<int> s(mem_, "s", 100);
   std::vector<int> in(250);
