@@ -184,6 +184,51 @@ struct configuration : explorer::scenario {
   }
 };
 
+// A reader that is still in a buffer when writers come around to it.
+struct overtaken : configuration {
+  overtaken() {
+    before = [this, first = before] {
+      first();
+      environment env(environment::kSurvivor);
+      core c = bound(m, env);
+      evaluate(c, true);
+      // As it is when the next evaluation takes the same buffer again.
+      const lazy_word w = lazy_word::of(m->header.word.load());
+      m->header.word.store(lazy_word{w.state, w.low + 2, w.low}.bits());
+    };
+    add([this](core& c) {
+      const uint64_t least = m->settled.load(std::memory_order_acquire);
+      value v{};
+      uint64_t version = 0;
+      if (!c.load(v, &version, nullptr)) return;
+      expect(outcome::ok, v, {}, least);
+      check(version == (v.a == 0 ? 1 : 2), "another's version");
+    });
+    add_changer([this](core& c) {
+      c.invalidate();
+      evaluate(c, true);
+    });
+  }
+};
+
+// An evaluator that is late, or stopped, and the one after the next, which comes to the same buffer.
+struct given_up_on : configuration {
+  given_up_on() {
+    add([this](core& c) { evaluate(c, true); });
+    add([this](core& c) {
+      uint64_t mine = 0;
+      for (int i = 0; i < 2; ++i) {
+        c.take_over();
+        if (!c.claim(mine, true)) return;
+      }
+      if (c.publish(mine, value::of(7)) != lazy_publication::counts) return;
+      value v{};
+      check(c.load(v, nullptr, nullptr) == outcome::ok, "published, and not there");
+      check(v.whole() && v.a == 7, "overwritten by one who is late");
+    });
+  }
+};
+
 struct asking_only : configuration {
   // `n` providers, the first of the threads; then an asker.
   explicit asking_only(int n, int times = 1) {
@@ -221,6 +266,12 @@ void explore(memory_model model, instrument which) {
   }
   {
     configuration change;
+    change.add_asker(true, 2);
+    change.add_changer(refresh);
+    t.explore(change, within(model, 1, explorer::kUnlimited), "one who asks, one who refreshes");
+  }
+  {
+    configuration change;
     change.add_asker(true, 1);
     change.add_asker(true, 1);
     change.add_changer(invalidate);
@@ -250,6 +301,21 @@ void explore(memory_model model, instrument which) {
       c.take_over();
     });
     t.explore(given_up, within(model, 1, few), "one who invalidates and takes over");
+  }
+  {
+    overtaken reader;
+    t.explore(reader, within(model, 1, explorer::kUnlimited), "a reader that is overtaken");
+  }
+  {
+    given_up_on late;
+    t.explore(late, within(model, 1, few), "one who is late");
+  }
+  {
+    given_up_on stopped;
+    stopped.stoppable = 1;
+    explorer::limits one_stops = within(model, 0, few);
+    one_stops.stops = 1;
+    t.explore(stopped, one_stops, "one who is stopped");
   }
   for (const bool keep : {true, false}) {
     asking_only fails(1, 2);

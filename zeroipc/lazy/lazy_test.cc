@@ -1,9 +1,11 @@
 #include "zeroipc/lazy/lazy.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -194,6 +196,18 @@ TEST_F(LazyTest, AnErrorIsKeptLikeAValue) {
   EXPECT_TRUE(l.error().ok());
   EXPECT_EQ(asker.get(), 5);
   EXPECT_EQ(l.stats().failures, 1u);
+}
+
+TEST_F(LazyTest, WhateverStandsThereIsAnError) {
+  internal::lazy_error why{};
+  std::fill(std::begin(why.text), std::end(why.text), 'x');
+  why.length = ~0u;
+  for (const uint32_t code : {0u, 17u, ~0u}) {
+    why.code = code;
+    EXPECT_EQ(internal::status_of(why), absl::UnknownError(std::string(112, 'x')));
+  }
+  const absl::Status status = absl::DataLossError("short");
+  EXPECT_EQ(internal::status_of(internal::lazy_error_of(status)), status);
 }
 
 TEST_F(LazyTest, AnErrorThatIsNotKeptIsForThoseWhoHaveAsked) {
