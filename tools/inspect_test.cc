@@ -18,6 +18,7 @@
 #include "zeroipc/cell/cell.h"
 #include "zeroipc/event/event.h"
 #include "zeroipc/latch/latch.h"
+#include "zeroipc/lazy/lazy.h"
 #include "zeroipc/map/map.h"
 #include "zeroipc/mutex/mutex.h"
 #include "zeroipc/name_table/name_table.h"
@@ -363,6 +364,9 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   stream<int> u(mem, "stream", 3);
   map<int, int> m(mem, "map", 8);
   set<int> t(mem, "set", 9);
+  lazy<int> computed(mem, "lazy"), wanted(mem, "wanted");
+  EXPECT_TRUE(computed.set_computation([] { return 1; }) && computed.get() == 1);
+  wanted.refresh();
   for (int i = 0; i < 5; ++i) {
     EXPECT_TRUE(c.store(i) && r.push(i) && s.push(i) && m.insert(i, i));
   }
@@ -373,9 +377,9 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   EXPECT_TRUE(u.emit(0) && u.emit(1) && audit.next());
   tool_run all({"show", segment.name()});
   EXPECT_EQ(all.wait(), 0);
-  for (const char* note :
-       {"5 elements", "version 5", "1 of 4 in use", "newest 3 of 5", "4 of 6 stacked",
-        "newest 2 of 2, 2 subscribers", "5 keys, room for 8", "0 keys, room for 9"}) {
+  for (const char* note : {"5 elements", "version 5", "1 of 4 in use", "newest 3 of 5",
+                           "4 of 6 stacked", "newest 2 of 2, 2 subscribers", "a value, 1 provider",
+                           "asked for, 0 providers", "5 keys, room for 8", "0 keys, room for 9"}) {
     EXPECT_THAT(all.out(), HasSubstr(note));
   }
   const auto figure = [&](const char* name, const char* of) {
@@ -385,6 +389,7 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   };
   EXPECT_EQ(figure("array", "elements"), 5);
   EXPECT_EQ(figure("cell", "version"), 5);
+  EXPECT_EQ(figure("lazy", "evaluations"), 1);
   EXPECT_EQ(figure("pool", "in_use"), 1);
   EXPECT_EQ(figure("ring", "written"), 5);
   EXPECT_EQ(figure("stack", "popped"), 1);

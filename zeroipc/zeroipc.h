@@ -13,6 +13,7 @@
 #include "zeroipc/cell/cell.h"
 #include "zeroipc/event/event.h"
 #include "zeroipc/latch/latch.h"
+#include "zeroipc/lazy/lazy.h"
 #include "zeroipc/map/key_traits.h"
 #include "zeroipc/map/map.h"
 #include "zeroipc/mutex/mutex.h"

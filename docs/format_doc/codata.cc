@@ -1,13 +1,51 @@
-// The chapter on streams.
+// The chapters on lazy values and streams.
 #include "absl/strings/str_cat.h"
 #include "docs/format_doc/format.h"
 #include "docs/format_doc/table.h"
+#include "zeroipc/lazy/layout.h"
 #include "zeroipc/stream/layout.h"
 
 namespace zeroipc::format_doc {
 namespace {
 
 using namespace zeroipc::internal;  // NOLINT: this page is about nothing else
+
+void describe_lazy(std::string* out) {
+  absl::StrAppend(out, "\n## Lazy\n\n`zeroipc/lazy/layout.h`.\n\n");
+  {
+    using S = lazy_header<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD_OF(geometry, "`structure_geometry`", "as above");
+    ZEROIPC_FIELD(word,
+                  "state:3 (0 none, 1 wanted, 2 evaluating, 3 stale, 4 again, 5 value, 6 error, 7 "
+                  "failed) · turn:29 · owner tag or buffer:32, from the top bit down");
+    ZEROIPC_FIELD_OF(changed, "`event_word`", "what those who ask sleep on");
+    ZEROIPC_FIELD_OF(demand, "`event_word`", "what providers sleep on");
+    ZEROIPC_FIELD(versions, "the last version drawn");
+    ZEROIPC_FIELD(providers, "owner tags of who has a computation; 0: free");
+    ZEROIPC_FIELD(evaluations, "counter: begun");
+    ZEROIPC_FIELD(failures, "counter: that ended with an error");
+    ZEROIPC_FIELD(handovers, "counter: begun because the evaluator before died");
+    ZEROIPC_FIELD(take_overs, "counter: evaluators that were given up on");
+    ZEROIPC_FIELD(fenced, "counter: results that came too late");
+    ZEROIPC_FIELD(waits, "counter: who asked and found no result");
+  }
+  absl::StrAppend(out, "\nPart 0: ", kLazyBuffers, " buffers.\n\n");
+  {
+    using S = lazy_buffer<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD_OF(writer, "`robust_lock`", "who writes a result");
+    ZEROIPC_FIELD(version, "of the result");
+  }
+  absl::StrAppend(out,
+                  "\nThe result follows at 16, or at the element's alignment if that is larger: an "
+                  "element, or a `lazy_error`.\n\n");
+  using S = lazy_error;
+  table t(out, sizeof(S));
+  ZEROIPC_FIELD(code, "`absl::StatusCode`");
+  ZEROIPC_FIELD(length, "of the text");
+  ZEROIPC_FIELD(text, "");
+}
 
 void describe_stream(std::string* out) {
   absl::StrAppend(out, "\n## Stream\n\n`zeroipc/stream/layout.h`.\n\n");
@@ -45,6 +83,9 @@ void describe_stream(std::string* out) {
 
 }  // namespace
 
-void describe_codata(std::string* out) { describe_stream(out); }
+void describe_codata(std::string* out) {
+  describe_lazy(out);
+  describe_stream(out);
+}
 
 }  // namespace zeroipc::format_doc

@@ -10,6 +10,7 @@
 #include "zeroipc/cell/cell.h"
 #include "zeroipc/event/event.h"
 #include "zeroipc/latch/latch.h"
+#include "zeroipc/lazy/lazy.h"
 #include "zeroipc/map/map.h"
 #include "zeroipc/mutex/mutex.h"
 #include "zeroipc/once/once.h"
@@ -66,6 +67,11 @@ void use_locks(const zeroipc::memory& mem) {
   expect(event.ok() && event->try_wait(), "event");
 }
 
+void use_codata(const zeroipc::memory& mem) {
+  auto lazy = zeroipc::lazy<int>::create(mem, "lazy");
+  expect(lazy.ok() && lazy->set_computation([] { return 6; }) && lazy->get() == 6, "lazy");
+}
+
 }  // namespace
 
 int main() {
@@ -77,6 +83,7 @@ int main() {
   }
   use_data(*mem);
   use_locks(*mem);
+  use_codata(*mem);
   failures += !zeroipc::memory::unlink(name).ok();
   std::puts(failures == 0 ? "structures: all of them work" : "structures: some do not work");
   return failures == 0 ? 0 : 1;

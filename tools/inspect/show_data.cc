@@ -16,6 +16,7 @@
 #include "zeroipc/cell/core.h"
 #include "zeroipc/event/core.h"
 #include "zeroipc/latch/core.h"
+#include "zeroipc/lazy/layout.h"
 #include "zeroipc/map/layout.h"
 #include "zeroipc/mutex/core.h"
 #include "zeroipc/name_table/geometry.h"
@@ -99,6 +100,38 @@ data_summary summary_of(const internal::stack_header<hardware>& h) {
            {"waits", value(h.waits)},
            {"recoveries", value(h.recoveries)},
            {"closed", closed}}};
+}
+// Providers that have died are among them until somebody who is attached looks.
+data_summary summary_of(const internal::lazy_header<hardware>& h) {
+  const internal::lazy_word w = internal::lazy_word::of(value(h.word));
+  uint64_t providers = 0;
+  for (const auto& seat : h.providers) providers += value(seat) != 0;
+  const auto stands = [&]() -> std::string {
+    switch (w.state) {
+      case internal::lazy_state::none:
+        return "no value";
+      case internal::lazy_state::wanted:
+        return "asked for";
+      case internal::lazy_state::value:
+        return "a value";
+      case internal::lazy_state::error:
+      case internal::lazy_state::failed:
+        return "an error";
+      default:
+        return absl::StrCat("computed by slot ", w.owner().slot());
+    }
+  };
+  return {absl::StrCat(stands(), ", ", providers, providers == 1 ? " provider" : " providers"),
+          {{"has_value", w.state == internal::lazy_state::value},
+           {"has_error", w.has_error()},
+           {"evaluating", w.at_work()},
+           {"providers", providers},
+           {"evaluations", value(h.evaluations)},
+           {"failures", value(h.failures)},
+           {"handovers", value(h.handovers)},
+           {"take_overs", value(h.take_overs)},
+           {"fenced", value(h.fenced)},
+           {"waits", value(h.waits)}}};
 }
 data_summary summary_of(const internal::stream_header<hardware>& h) {
   const uint64_t emitted = value(h.tail), kept = std::min(emitted, h.geometry.capacity);
@@ -330,6 +363,7 @@ bool has_data_summary(kind what) {
     case kind::cell:
     case kind::event:
     case kind::latch:
+    case kind::lazy:
     case kind::map:
     case kind::mutex:
     case kind::once:
@@ -358,6 +392,8 @@ absl::StatusOr<data_summary> look_at_data(const memory& mem, const structure_inf
       return look<internal::event_header>(mem, info);
     case kind::latch:
       return look<internal::latch_header>(mem, info);
+    case kind::lazy:
+      return look<internal::lazy_header>(mem, info);
     case kind::map:
     case kind::set:
       return look<internal::map_header>(mem, info);
