@@ -30,6 +30,7 @@ class outcome {
     broken,  // a process that was waited for has died, and the structure is to say so rather than to go on
     owner_died,  // it took effect; whoever held it before died inside, and what it guards may be half changed
     corrupt,  // the segment holds a value that no correct participant can have written
+    failed,   // there is an error instead of a value
   };
 
   constexpr outcome() = default;
@@ -74,6 +75,8 @@ class outcome {
         return "owner died";
       case code::corrupt:
         return "corrupt";
+      case code::failed:
+        return "failed";
     }
     return "unknown";
   }
@@ -93,6 +96,7 @@ class outcome {
   static constexpr code broken = code::broken;
   static constexpr code owner_died = code::owner_died;
   static constexpr code corrupt = code::corrupt;
+  static constexpr code failed = code::failed;
 
  private:
   code code_ = code::ok;

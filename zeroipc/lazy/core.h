@@ -73,7 +73,7 @@ class lazy_core {
 
   // --- who asks ---
 
-  // `empty`: no result that stays; `broken`: an error, left in *why.
+  // `empty`: no result that stays; `failed`: an error, left in *why.
   outcome load(T& value, uint64_t* version, lazy_error* why) const {
     for (;;) {
       // Acquire: pairs with the release in publish().
@@ -242,7 +242,7 @@ class lazy_core {
       return unchanged(seen) ? outcome::ok : outcome::empty;
     }
     if (why != nullptr) results_.read(w.low, *why);
-    return unchanged(seen) ? outcome::broken : outcome::empty;
+    return unchanged(seen) ? outcome::failed : outcome::empty;
   }
 
   bool claimable(const lazy_word& w, bool asks, death_watch<Env>& watch) const {

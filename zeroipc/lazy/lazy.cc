@@ -50,7 +50,7 @@ absl::Status why_no_lazy_value(const structure& held, outcome why, const lazy_er
     return absl::Status(code, absl::StrCat("segment ", held.env().segment_name(), ": lazy '",
                                            held.name(), "': ", what));
   };
-  if (why == outcome::broken) {
+  if (why == outcome::failed) {
     const absl::Status s = status_of(failure);
     return say(s.code(), absl::StrCat("its computation failed: ", s.message()));
   }

@@ -117,7 +117,7 @@ class lazy : public plain_structure<lazy<T>> {
     if (!r) internal::raise(internal::why_no_lazy_value(state_->where->held, r, failure));
     return {s.value, version};
   }
-  // `broken`: the computation failed, error() says how; `taken`: this thread is computing it.
+  // `failed`: the computation failed, error() says how; `taken`: this thread is computing it.
   outcome get(T& value, uint64_t* version = nullptr) const {
     return ask(value, version, nullptr, deadline::never());
   }
@@ -134,7 +134,7 @@ class lazy : public plain_structure<lazy<T>> {
     return get_for(s.value, timeout) ? std::optional<T>(s.value) : std::nullopt;
   }
 
-  // What is there now, without asking for more. `empty`: no value; `missing`: nor a provider; `broken` as above.
+  // What is there now, without asking for more. `empty`: no value; `missing`: nor a provider; `failed` as above.
   outcome try_get(T& value, uint64_t* version = nullptr) const {
     const outcome r = core().load(value, version, nullptr);
     if (r != outcome::empty) return r;

@@ -99,9 +99,9 @@ TEST(LazyHistory, SomeOrderExplainsIt) {
           case operation::kind::get: {
             const outcome got = r.l.core().get(v, nullptr, nullptr, deadline::never(),
                                                [&] { return r.evaluate(); });
-            EXPECT_TRUE(got == outcome::ok || got == outcome::broken) << got.name();
+            EXPECT_TRUE(got == outcome::ok || got == outcome::failed) << got.name();
             EXPECT_TRUE(v.whole());
-            o.failed = got == outcome::broken;
+            o.failed = got == outcome::failed;
             o.number = v.number;
           }
         }

@@ -71,7 +71,7 @@ void work(const memory& mem, books& b, int me) {
     value v{};
     uint64_t version = 0;
     const outcome r = l.get_for(v, std::chrono::milliseconds(100), &version);
-    if (r == outcome::broken) {
+    if (r == outcome::failed) {
       ++b.errors;
     } else if (r) {
       ++b.gets;

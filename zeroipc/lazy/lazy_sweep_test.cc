@@ -155,7 +155,7 @@ TEST(LazySweep, AnyInstructionMayBeTheLast) {
       if (name.find("late") != name.npos && v.words[0] != kAfterThat) {
         EXPECT_EQ(v.words[0], kBefore) << "overwritten by one who is late";
       }
-    } else if (r == outcome::broken) {
+    } else if (r == outcome::failed) {
       internal::lazy_error why;
       EXPECT_TRUE(p.l.core().error(why));
       EXPECT_STREQ(why.text, "oops");

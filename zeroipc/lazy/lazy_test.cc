@@ -176,9 +176,9 @@ TEST_F(LazyTest, AnErrorIsKeptLikeAValue) {
   });
   EXPECT_TRUE(l.error().ok());
   int x = 0;
-  EXPECT_EQ(asker.get(x), outcome::broken);
-  EXPECT_EQ(asker.get(x), outcome::broken);
-  EXPECT_EQ(asker.try_get(x), outcome::broken);
+  EXPECT_EQ(asker.get(x), outcome::failed);
+  EXPECT_EQ(asker.get(x), outcome::failed);
+  EXPECT_EQ(asker.try_get(x), outcome::failed);
   EXPECT_EQ(asker.get_for(1h), std::nullopt);
   EXPECT_EQ(runs, 1);
   EXPECT_TRUE(absl::IsNotFound(asker.error()));
@@ -224,7 +224,7 @@ TEST_F(LazyTest, AnErrorThatIsNotKeptIsForThoseWhoHaveAsked) {
   harness::tally answered;
   const auto fails = [&] {
     int x = 0;
-    EXPECT_EQ(asker.get(x), outcome::broken);
+    EXPECT_EQ(asker.get(x), outcome::failed);
     answered.add();
   };
   std::thread one(fails), other(fails);
@@ -243,13 +243,13 @@ TEST_F(LazyTest, WhatAComputationThrowsIsAnError) {
   lazy<int> l(mem_, "l");
   l.set_computation([]() -> int { throw std::runtime_error("no disk"); });
   int x = 0;
-  EXPECT_EQ(l.get(x), outcome::broken);
+  EXPECT_EQ(l.get(x), outcome::failed);
   EXPECT_EQ(l.error(), absl::UnknownError("no disk"));
   l.set_computation([]() -> int { throw 5; });
-  EXPECT_EQ(l.get(x), outcome::broken);
+  EXPECT_EQ(l.get(x), outcome::failed);
   EXPECT_EQ(l.error(), absl::UnknownError("no disk")) << "kept, whatever computes it now";
   l.invalidate();
-  EXPECT_EQ(l.get(x), outcome::broken);
+  EXPECT_EQ(l.get(x), outcome::failed);
   EXPECT_NE(l.error(), absl::UnknownError("no disk"));
 }
 
