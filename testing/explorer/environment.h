@@ -3,7 +3,10 @@
 #ifndef ZEROIPC_TESTING_EXPLORER_ENVIRONMENT_H_
 #define ZEROIPC_TESTING_EXPLORER_ENVIRONMENT_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "testing/explorer/policy.h"
 #include "zeroipc/base/deadline.h"
@@ -39,7 +42,25 @@ class environment {
   void heavy_fence() const { search::running()->heavy_fence(); }
   int spins() const { return 0; }
   bool sleep(policy::atomic<uint32_t>& word, uint32_t key, uint32_t epoch, deadline until) const {
-    return search::running()->sleep(&word, key, epoch, !until.is_never(), until.is_at_once());
+    const search::sleep_word one = {&word, key, epoch};
+    return search::running()->sleep({&one, 1}, !until.is_never(), until.is_at_once());
+  }
+  static constexpr size_t kMostAwaited = search::kMostAwaited;
+  struct sleep_word {
+    environment* env;
+    policy::atomic<uint32_t>* word;
+    uint32_t key;
+    uint32_t epoch;
+  };
+  static bool sleep_any(std::span<const sleep_word> words, deadline until) {
+    // Nothing on the heap: a thread that dies here would leave it behind.
+    std::array<search::sleep_word, search::kMostAwaited> all;
+    size_t n = 0;
+    for (const sleep_word& w : words) {
+      check(n < all.size(), "it sleeps on more words than are modelled");
+      all[n++] = {w.word, w.key, w.epoch};
+    }
+    return search::running()->sleep({all.data(), n}, !until.is_never(), until.is_at_once());
   }
   int wake(policy::atomic<uint32_t>& word, int n) const {
     return search::running()->wake(&word, n);

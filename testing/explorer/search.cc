@@ -242,7 +242,9 @@ uint64_t search::state() const {
     if (t.is == status::ready || t.is == status::asleep) live |= 1u << i;
     h = mix(h, t.is == status::dead ? 0 : t.seen);
     h = mix(h, static_cast<uint64_t>(t.is) << 8 | uint64_t{t.late});
-    h = mix(h, t.is == status::asleep ? memory_.offset(t.sleeps_on) : 0);
+    for (const void* word : t.sleeps_on) {
+      h = mix(h, t.is == status::asleep && word != nullptr ? memory_.offset(word) : 0);
+    }
   }
   // What the dead and the ended have done matters to judge() alone: it is what they returned, which they have seen.
   for (int i = 0; i < count_; ++i) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -83,8 +84,15 @@ class search {
 
   bool dead(int thread);  // to the one who asks, who then knows what it did
   uint32_t death_epoch();
-  // As participant::sleep.
-  bool sleep(void* word, uint32_t key, uint32_t epoch, bool has_deadline, bool at_once);
+  // Words that one thread may sleep on at a time.
+  static constexpr size_t kMostAwaited = 3;
+  struct sleep_word {
+    void* word;
+    uint32_t key;
+    uint32_t epoch;
+  };
+  // As participant::sleep_any.
+  bool sleep(std::span<const sleep_word> words, bool has_deadline, bool at_once);
   int wake(void* word, int n);
 
   void* allocate(size_t bytes, size_t align, std::string_view name);
@@ -102,7 +110,7 @@ class search {
     step next = step::look;
     bool late = false;  // its deadline has passed
     bool has_deadline = false;
-    const void* sleeps_on = nullptr;
+    std::array<const void*, kMostAwaited> sleeps_on{};
     uint64_t seen = 0;  // hash of all it has read
     uint64_t settled = 0;
   };

@@ -179,20 +179,24 @@ uint32_t search::death_epoch() {
   return static_cast<uint32_t>(load(epoch_, sizeof *epoch_, std::memory_order_acquire));
 }
 
-bool search::sleep(void* word, uint32_t key, uint32_t epoch, bool has_deadline, bool at_once) {
+bool search::sleep(std::span<const sleep_word> words, bool has_deadline, bool at_once) {
   if (alone()) fail("the survivor sleeps");
   if (at_once) return false;
   begin(step::change);
-  const bool still = memory_.peek(word, 4, 0) == key && *epoch_ == epoch;
+  const bool still = std::all_of(words.begin(), words.end(), [&](const sleep_word& w) {
+    return memory_.peek(w.word, 4, 0) == w.key && *epoch_ == w.epoch;
+  });
   see(still);
-  if (!still) {
-    if (tracing_) note("does not sleep", word, key, std::memory_order_relaxed);
-    return true;
+  if (tracing_) {
+    for (const sleep_word& w : words) {
+      note(still ? "sleeps" : "does not sleep", w.word, w.key, std::memory_order_relaxed);
+    }
   }
-  if (tracing_) note("sleeps", word, key, std::memory_order_relaxed);
+  if (!still) return true;
   thread& t = threads_[current_];
   t.is = status::asleep;
-  t.sleeps_on = word;
+  t.sleeps_on = {};
+  for (size_t i = 0; i < words.size(); ++i) t.sleeps_on[i] = words[i].word;
   t.has_deadline = has_deadline;
   t.late = false;
   decide();
@@ -210,7 +214,10 @@ int search::wake(void* word, int n) {
     std::array<int, kMaxThreads> sleepers;
     int count = 0;
     for (int i = 0; i < count_; ++i) {
-      if (threads_[i].is == status::asleep && threads_[i].sleeps_on == word) sleepers[count++] = i;
+      const auto& on = threads_[i].sleeps_on;
+      if (threads_[i].is == status::asleep && std::find(on.begin(), on.end(), word) != on.end()) {
+        sleepers[count++] = i;
+      }
     }
     if (count == 0) break;
     const int who = sleepers[choose(n - woken >= count ? 1 : count)];

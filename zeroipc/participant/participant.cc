@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <climits>
 #include <cstring>
 
@@ -80,11 +81,33 @@ void participant::ensure_watched() {
 }
 
 bool participant::sleep(std::atomic<uint32_t>& word, uint32_t key, uint32_t epoch, deadline until) {
-  // A sleeper relies on its own watcher: it may be the only other process there is.
-  if (!watched_.load(std::memory_order_acquire)) [[unlikely]]
-    ensure_watched();
-  const futex_wait_entry words[] = {{&word, key}, {&header_->death_epoch, epoch}};
-  return futex_wait_any(words, until);
+  const sleep_word one{this, &word, key, epoch};
+  return sleep_any({&one, 1}, until);
+}
+
+bool participant::sleep_any(std::span<const sleep_word> words, deadline until) {
+  static_assert(kMostAwaited == kMaxFutexWords);
+  std::array<futex_wait_entry, kMaxFutexWords> entries;
+  size_t n = 0;
+  const auto add = [&](const std::atomic<uint32_t>* word, uint32_t expected) {
+    if (n < entries.size()) entries[n++] = {word, expected};
+  };
+  for (const sleep_word& w : words) add(w.word, w.key);
+  const participant* last = nullptr;
+  for (const sleep_word& w : words) {
+    if (w.env == last) continue;
+    last = w.env;
+    // A sleeper relies on its own watcher: it may be the only other process there is.
+    if (!w.env->watched_.load(std::memory_order_acquire)) [[unlikely]]
+      w.env->ensure_watched();
+    const std::atomic<uint32_t>* const epoch = &w.env->header_->death_epoch;
+    const auto* const known = entries.data() + words.size();
+    if (std::none_of(known, static_cast<const futex_wait_entry*>(entries.data()) + n,
+                     [&](const futex_wait_entry& e) { return e.word == epoch; })) {
+      add(epoch, w.epoch);
+    }
+  }
+  return futex_wait_any({entries.data(), n}, until);
 }
 
 int participant::wake(std::atomic<uint32_t>& word, int n) { return futex_wake(word, n); }

@@ -24,6 +24,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -119,6 +120,17 @@ class participant {
 
   // Sleeps while word == key and the death epoch is `epoch`; false once the deadline has passed. May return early.
   bool sleep(std::atomic<uint32_t>& word, uint32_t key, uint32_t epoch, deadline until);
+  // The same on several words, of any segments, until one of them changes.
+  struct sleep_word {
+    participant* env;
+    std::atomic<uint32_t>* word;
+    uint32_t key;
+    uint32_t epoch;
+  };
+  // What one sleep takes: each word, and each segment's death epoch once.
+  static constexpr size_t kMostAwaited = 128;
+  // REQUIRES: 1 to kMostAwaited, as counted there.
+  static bool sleep_any(std::span<const sleep_word> words, deadline until);
   // Wakes up to n sleepers on `word`; how many it woke.
   int wake(std::atomic<uint32_t>& word, int n);
 

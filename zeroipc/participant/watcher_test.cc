@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -292,6 +293,42 @@ TEST(watcher, a_forked_child_is_watched_once_it_sleeps_or_claims) {
   ASSERT_TRUE(slept->wait());
   ASSERT_EQ(p.wait(), killed_by(SIGKILL));
   EXPECT_TRUE(eventually([&] { return header_of(mem).deaths == 1; }));
+}
+
+// On a word that nobody changes; and on words of two segments, where the death is in the second.
+TEST(watcher, a_death_in_any_of_its_segments_wakes_a_sleeper) {
+  unique_segment one_name, two_name;
+  memory one(one_name.name(), kTestSegmentBytes), two(two_name.name(), kTestSegmentBytes);
+  std::atomic<uint32_t>& in_one = scratch<std::atomic<uint32_t>>(one);
+  std::atomic<uint32_t>& in_two = scratch<std::atomic<uint32_t>>(two);
+  const auto sleep_in_one = [&](deadline until) {
+    return self_of(one).sleep(in_one, 0, self_of(one).death_epoch(), until);
+  };
+  const auto sleep_in_both = [&](deadline until) {
+    const participant::sleep_word words[] = {
+        {&self_of(one), &in_one, 0, self_of(one).death_epoch()},
+        {&self_of(two), &in_two, 0, self_of(two).death_epoch()},
+        {&self_of(one), &in_one, 0, self_of(one).death_epoch()}};
+    return participant::sleep_any(words, until);
+  };
+  const auto wakes = [&](memory& dies_in, const std::function<bool(deadline)>& sleep) {
+    crowd victim(dies_in, 1);
+    shared_state<gate> about_to_sleep;
+    process sleeper([&] {
+      const uint64_t before = header_of(dies_in).deaths;
+      about_to_sleep->open();
+      while (header_of(dies_in).deaths == before) {
+        ASSERT_TRUE(sleep(deadline::after(harness::kPatience)));
+      }
+    });
+    ASSERT_TRUE(about_to_sleep->wait());
+    ASSERT_TRUE(harness::wait_until_asleep(sleeper.pid()));
+    victim.kill(0, 1);
+    EXPECT_EQ(sleeper.wait(), exited(0));
+  };
+  wakes(one, sleep_in_one);
+  wakes(one, sleep_in_both);
+  wakes(two, sleep_in_both);
 }
 
 }  // namespace

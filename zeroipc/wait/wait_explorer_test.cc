@@ -11,6 +11,7 @@
 #include "zeroipc/wait/event_word.h"
 #include "zeroipc/wait/robust_lock.h"
 #include "zeroipc/wait/wait.h"
+#include "zeroipc/wait/wait_any.h"
 
 namespace zeroipc::internal {
 namespace {
@@ -38,17 +39,20 @@ limits within(bool weak, bool asymmetric, int deaths, int preemptions) {
 
 constexpr uint32_t kNothing = 0, kGiven = 1, kTaken = 2;
 
-// Publishers that give one thing each, and waiters that take one each, or learn that there will be none.
+// Publishers that give one thing each, and waiters that take one each, or learn that there will be none. All at one place, or each
+// publisher at its own, with waiters for all of them.
 struct market : explorer::scenario {
   struct board {
-    event_word<policy> event;
+    event_word<policy> events[2];
     policy::atomic<uint32_t> given[2];
     uint64_t payload[2][2];
   };
   board* b = nullptr;
   uint32_t publishers, waiters;
+  bool apart;
 
-  market(uint32_t p, uint32_t w, int wakes) : publishers(p), waiters(w) {
+  market(uint32_t p, uint32_t w, int wakes, bool at_their_own = false)
+      : publishers(p), waiters(w), apart(at_their_own) {
     before = [this] {
       b = explorer::shared<board>("event");
       explorer::name(b->given, "given");
@@ -73,11 +77,11 @@ struct market : explorer::scenario {
     const uint64_t bytes[2] = {7, 7};
     policy::copy_in(b->payload[i], bytes, sizeof bytes);
     b->given[i].store(kGiven, std::memory_order_release);
-    b->event.notify(env, wakes);
+    b->events[apart ? i : 0].notify(env, wakes);
   }
   void take(uint32_t me) {
     environment env(me);
-    wait_until<policy>(env, b->event, deadline::never(), [&] {
+    const auto attempt = [&] {
       bool hopeless = true;
       for (uint32_t i = 0; i < publishers; ++i) {
         // Asked before the look, so that what the dead one gave is seen.
@@ -94,7 +98,15 @@ struct market : explorer::scenario {
         hopeless = hopeless && (dead || seen == kTaken);
       }
       return hopeless;
-    });
+    };
+    if (!apart) {
+      wait_until<policy>(env, b->events[0], deadline::never(), attempt);
+      return;
+    }
+    // The first one twice, as a user may.
+    const awaited<policy, environment> all[] = {
+        {&env, &b->events[0]}, {&env, &b->events[1]}, {&env, &b->events[0]}};
+    wait_until_any<policy, environment>(all, deadline::never(), attempt);
   }
 };
 
@@ -109,6 +121,9 @@ void explore_markets(bool weak, instrument which) {
     t.explore(two_one, three, "two publishers, a waiter");
     t.explore(one_two, three, "a publisher that wakes all, two waiters");
     t.explore(two_two, three, "two publishers, two waiters");
+    market two_apart(2, 1, 1, true), two_two_apart(2, 2, INT_MAX, true);
+    t.explore(two_apart, three, "two publishers at places of their own, a waiter for both");
+    t.explore(two_two_apart, three, "the same, and two waiters");
     // Without deaths, which take all the executions that there is time for: who prepares while a publisher clears.
     limits alive = within(weak, asymmetric, 0, 2);
     alive.spurious = 0;
