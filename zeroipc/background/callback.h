@@ -28,6 +28,10 @@ namespace internal {
 // Calls it. What it threw, in words; nothing where this library was built with -fno-exceptions.
 std::optional<std::string> message_thrown_by(absl::FunctionRef<void()> callback);
 
+// To that handler, or to stderr with `on_stderr` between the two.
+void report_from_background(std::string_view where, std::string_view what,
+                            std::string_view on_stderr = ": ");
+
 // Calls it, and reports what it throws. Whether it returned.
 bool call_back(std::string_view where, absl::FunctionRef<void()> callback);
 

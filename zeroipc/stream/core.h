@@ -81,6 +81,57 @@ class stream_core {
     return r;
   }
 
+  // For who is the only one to emit here (stage.h): all n elements or none. commit(tail) is called when they are written and before
+  // they are seen, with what the tail will be. `full`: there is no room for all of them; `exhausted`: there never is.
+  template <typename F>
+  outcome emit_whole(const void* values, uint64_t n, F&& commit) {
+    if (n > log_.capacity()) return outcome::exhausted;
+    {
+      robust_hold<P, Env> hold(*env_, header_->writer);
+      if (!hold) return hold.why();
+      if (hold.inherited()) count(header_->recoveries);
+      if (header_->closed.load(std::memory_order_relaxed) != 0) return outcome::closed;
+      death_watch<Env> deaths(*env_);
+      const uint64_t tail = header_->tail.load(std::memory_order_relaxed);
+      if (n != 0) {
+        if (room_for(tail, n, deaths) < n) return outcome::full;
+        log_.write(tail, values, n);
+      }
+      commit(tail + n);
+      log_.publish(tail + n);
+    }
+    if (n != 0) header_->changed.notify(*env_, INT_MAX);
+    return outcome::ok;
+  }
+  // What was committed by one who died before it was seen. `corrupt`: it cannot have been.
+  outcome catch_up(uint64_t emitted) {
+    {
+      robust_hold<P, Env> hold(*env_, header_->writer);
+      if (!hold) return hold.why();
+      if (hold.inherited()) count(header_->recoveries);
+      const uint64_t tail = header_->tail.load(std::memory_order_relaxed);
+      if (emitted < tail || emitted - tail > log_.capacity()) return outcome::corrupt;
+      if (emitted == tail) return outcome::ok;
+      log_.publish(emitted);
+    }
+    header_->changed.notify(*env_, INT_MAX);
+    return outcome::ok;
+  }
+  // Until there is room for n, or stop() says so: `gone`, or it is closed. Whoever makes it say so calls wake_emitters() after.
+  template <typename Stop>
+  outcome wait_for_room(uint64_t n, Stop&& stop) {
+    outcome r = outcome::full;
+    const auto look = [&] {
+      r = stop() ? outcome(outcome::gone) : closed() ? outcome(outcome::closed) : room() >= n ? outcome(outcome::ok) : outcome(outcome::full);
+      return r != outcome::full;
+    };
+    if (look()) return r;
+    count(header_->waits);
+    wait_until<P>(*env_, header_->space, deadline::never(), look);
+    return r;
+  }
+  void wake_emitters() { header_->space.notify(*env_, INT_MAX); }
+
   // Elements that could be emitted now without the policy being asked.
   uint64_t room() {
     if (when_full_ == overflow::overwrite) return log_.capacity();
@@ -123,33 +174,65 @@ class stream_core {
     if (!hold) return hold.why();
     if (hold.inherited()) count(header_->recoveries);
     death_watch<Env> deaths(*env_);
-    return take_cursor(position, {}, held, deaths);
+    return take_cursor(position, cursor_state::passing, {}, held, deaths);
   }
 
-  // The durable cursor of that name; where it stands, or, if it is new, at `position`. `taken`: a live process reads there.
-  outcome subscribe(std::string_view name, uint64_t position, held_cursor& held) {
+  // The durable cursor of that name, or that of the stage of that name; where it stands, or, if it is new, at `position`. `taken`: a
+  // live process reads there.
+  outcome subscribe(cursor_state kind, std::string_view name, uint64_t position,
+                    held_cursor& held) {
     robust_hold<P, Env> hold(*env_, header_->writer);
     if (!hold) return hold.why();
     if (hold.inherited()) count(header_->recoveries);
     death_watch<Env> deaths(*env_);
     uint32_t index = 0;
-    if (cursors_.find(name, index)) return cursors_.adopt(index, held, deaths);
-    return take_cursor(position, name, held, deaths);
+    if (cursors_.find(kind, name, index)) return cursors_.adopt(index, held, deaths);
+    return take_cursor(position, kind, name, held, deaths);
   }
 
-  // Ends a durable cursor that nobody reads from. `missing`, or `taken`: a live process does.
-  outcome forget(std::string_view name) {
+  // Makes such a cursor for nobody, unless there is one: `exists`.
+  outcome reserve(cursor_state kind, std::string_view name, uint64_t position) {
+    robust_hold<P, Env> hold(*env_, header_->writer);
+    if (!hold) return hold.why();
+    if (hold.inherited()) count(header_->recoveries);
+    death_watch<Env> deaths(*env_);
+    uint32_t index = 0;
+    if (cursors_.find(kind, name, index)) return outcome::exists;
+    held_cursor held;
+    const outcome r = take_cursor(position, kind, name, held, deaths);
+    // Whoever is to read there needs the lock, and finds it free.
+    if (r) cursors_.let_go(held);
+    return r;
+  }
+  // Whether there is such a cursor. `missing`.
+  outcome find(cursor_state kind, std::string_view name) {
+    robust_hold<P, Env> hold(*env_, header_->writer);
+    if (!hold) return hold.why();
+    if (hold.inherited()) count(header_->recoveries);
+    uint32_t index = 0;
+    return cursors_.find(kind, name, index);
+  }
+
+  // Ends such a cursor that nobody reads from. `missing`, or `taken`: a live process does.
+  outcome forget(cursor_state kind, std::string_view name) {
+    return forget_if(kind, [&](std::string_view found) { return found == name; });
+  }
+  // All of them whose name is(name), but those that somebody reads from: `taken`.
+  template <typename Is>
+  outcome forget_if(cursor_state kind, Is&& is) {
     outcome r = outcome::missing;
     {
       robust_hold<P, Env> hold(*env_, header_->writer);
       if (!hold) return hold.why();
       if (hold.inherited()) count(header_->recoveries);
       death_watch<Env> deaths(*env_);
-      uint32_t index = 0;
-      if (!cursors_.find(name, index)) return outcome::missing;
-      r = cursors_.forget(index, deaths);
+      for (uint32_t i = 0; i < cursors_.count(); ++i) {
+        if (!cursors_.is(i, kind) || !is(cursors_.name_of(i))) continue;
+        const outcome one = cursors_.forget(i, deaths);
+        if (r != outcome::taken) r = one;
+      }
     }
-    if (r) header_->space.notify(*env_, INT_MAX);
+    if (r != outcome::missing) header_->space.notify(*env_, INT_MAX);
     return r;
   }
 
@@ -168,6 +251,12 @@ class stream_core {
     return outcome::ok;
   }
 
+  // Whether there is an element at `position`: `empty`, `closed`.
+  outcome look(uint64_t position) const {
+    if (log_.tail() != position) return outcome::ok;
+    if (!closed()) return outcome::empty;
+    return log_.tail() != position ? outcome::ok : outcome::closed;
+  }
   // Until there is an element at `position`. `closed`: there will be none; `empty`: not now; `timed_out`.
   outcome wait_for(uint64_t position, deadline until) {
     return wait_for(position, until, [] { return false; });
@@ -175,17 +264,20 @@ class stream_core {
   // Or until stop() says so: `gone`. Whoever makes it say so calls wake_readers() after.
   template <typename Stop>
   outcome wait_for(uint64_t position, deadline until, Stop&& stop) {
-    outcome r = look_for(position);
+    outcome r = look(position);
     if (r != outcome::empty || until.is_at_once()) return r;
     count(header_->waits);
     const bool settled = wait_until<P>(*env_, header_->changed, until, [&] {
-      r = stop() ? outcome(outcome::gone) : look_for(position);
+      r = stop() ? outcome(outcome::gone) : look(position);
       return r != outcome::empty;
     });
     return settled ? r : outcome(outcome::timed_out);
   }
 
   void wake_readers() { header_->changed.notify(*env_, INT_MAX); }
+  // What readers sleep on.
+  event_word<P>& changed() const { return header_->changed; }
+  Env& env() const { return *env_; }
 
   // --- looking ---
 
@@ -249,8 +341,8 @@ class stream_core {
   }
 
   // REQUIRES: the lock is held.
-  outcome take_cursor(uint64_t position, std::string_view name, held_cursor& held,
-                      death_watch<Env>& deaths) {
+  outcome take_cursor(uint64_t position, cursor_state kind, std::string_view name,
+                      held_cursor& held, death_watch<Env>& deaths) {
     uint32_t index = 0;
     if (const outcome r = cursors_.find_free(index, deaths); !r) return r;
     const uint64_t oldest = log_.oldest(), tail = log_.tail();
@@ -259,14 +351,8 @@ class stream_core {
     if (position + log_.capacity() < header_->limit.load(std::memory_order_relaxed)) {
       header_->limit.store(position + log_.capacity(), std::memory_order_relaxed);
     }
-    held = cursors_.take(index, position, name);
+    held = cursors_.take(index, position, kind, name);
     return outcome::ok;
-  }
-
-  outcome look_for(uint64_t position) const {
-    if (log_.tail() != position) return outcome::ok;
-    if (!closed()) return outcome::empty;
-    return log_.tail() != position ? outcome::ok : outcome::closed;
   }
 
   static void count(typename P::template atomic<uint64_t>& counter) {

@@ -7,6 +7,7 @@
 //   durable    reader     a name's; he reads on            let_go()      -> durable, nobody     none: anybody may adopt it
 //   durable    nobody     a name's; waits for a reader     adopt()       -> durable, his        -
 //                                                          forget()      -> free
+//   stage      as durable, of a derived stream's pump
 //
 // All of it under the writer lock, but let_go(), which is one CAS, and moving on, which is the owner's store.
 //
@@ -81,12 +82,10 @@ class cursor_table {
     return outcome::exhausted;
   }
 
-  // The durable one of that name. `missing` if there is none.
-  outcome find(std::string_view name, uint32_t& index) const {
+  // The durable one, or the stage's, of that name. `missing` if there is none.
+  outcome find(cursor_state kind, std::string_view name, uint32_t& index) const {
     for (uint32_t i = 0; i < count_; ++i) {
-      if (cursor_word::state(first_[i].word.load(std::memory_order_acquire)) ==
-              cursor_state::durable &&
-          name_of(i) == name) {
+      if (is(i, kind) && name_of(i) == name) {
         index = i;
         return outcome::ok;
       }
@@ -94,29 +93,28 @@ class cursor_table {
     return outcome::missing;
   }
 
-  // free -> passing, or durable under a name. REQUIRES: `index` was found free; the limit respects `position`.
-  held take(uint32_t index, uint64_t position, std::string_view name) {
+  // free -> passing, or another kind under a name. REQUIRES: `index` was found free; the limit respects `position`.
+  held take(uint32_t index, uint64_t position, cursor_state kind, std::string_view name) {
     cursor& c = first_[index];
     uint64_t words[kNameWords] = {};
     if (!name.empty()) std::memcpy(words, name.data(), std::min(name.size(), kMaxCursorName));
     // Relaxed: published with the word.
     for (size_t i = 0; i < kNameWords; ++i) c.name[i].store(words[i], std::memory_order_relaxed);
     c.position.store(position, std::memory_order_relaxed);
-    const uint64_t word = cursor_word::next(
-        c.word.load(std::memory_order_relaxed),
-        name.empty() ? cursor_state::passing : cursor_state::durable, env_->self());
+    const uint64_t word =
+        cursor_word::next(c.word.load(std::memory_order_relaxed), kind, env_->self());
     c.word.store(word, std::memory_order_release);
     return {index, word};
   }
 
-  // durable, of nobody or of a dead owner -> durable, ours. `taken`: a live one reads there.
+  // durable or a stage's, of nobody or of a dead owner -> the same, ours. `taken`: a live one reads there.
   outcome adopt(uint32_t index, held& h, death_watch<Env>& deaths) {
     cursor& c = first_[index];
     // Acquire: pairs with the release of let_go(): the position is where the last owner left it. A dead one's is too: is_dead()
     // synchronises with all that it did.
     uint64_t word = c.word.load(std::memory_order_acquire);
     if (!unowned(word, deaths)) return outcome::taken;
-    const uint64_t mine = cursor_word::next(word, cursor_state::durable, env_->self());
+    const uint64_t mine = cursor_word::next(word, cursor_word::state(word), env_->self());
     if (!c.word.compare_exchange_strong(word, mine, std::memory_order_acq_rel,
                                         std::memory_order_relaxed)) {
       return outcome::taken;
@@ -125,7 +123,7 @@ class cursor_table {
     return outcome::ok;
   }
 
-  // durable, of nobody or of a dead owner -> free. `taken`: a live one reads there.
+  // durable or a stage's, of nobody or of a dead owner -> free. `taken`: a live one reads there.
   outcome forget(uint32_t index, death_watch<Env>& deaths) {
     cursor& c = first_[index];
     uint64_t word = c.word.load(std::memory_order_acquire);
@@ -151,18 +149,22 @@ class cursor_table {
   void move_on(const held& h, uint64_t position) {
     first_[h.index].position.store(position, std::memory_order_release);
   }
-  // passing -> free, durable -> durable of nobody.
+  // passing -> free; the others -> the same, of nobody.
   void let_go(const held& h) {
     uint64_t word = h.word;
-    const bool stays = cursor_word::state(word) == cursor_state::durable;
+    const cursor_state kind = cursor_word::state(word);
     first_[h.index].word.compare_exchange_strong(
         word,
-        cursor_word::next(word, stays ? cursor_state::durable : cursor_state::free, owner_tag()),
+        cursor_word::next(word, kind == cursor_state::passing ? cursor_state::free : kind,
+                          owner_tag()),
         std::memory_order_release, std::memory_order_relaxed);
   }
 
   // --- looking ---
 
+  bool is(uint32_t i, cursor_state kind) const {
+    return cursor_word::state(first_[i].word.load(std::memory_order_acquire)) == kind;
+  }
   // Of a durable one. Whole if the word was the same before and after.
   std::string name_of(uint32_t i) const {
     uint64_t words[kNameWords];

@@ -1,7 +1,7 @@
 // The bytes of a stream in its segment.
 //
 //   +------------------------------------------------+ 0
-//   | structure_geometry   capacity N, extra         |   extra: overflow policy, and how many cursors
+//   | structure_geometry   capacity N, extra         |   extra: stream_choices
 //   +------------------------------------------------+ 128
 //   | tail           elements ever emitted           |   position p is the element that was emitted as number p
 //   | claimed        up to where slots were written  |   what lay S positions before is gone
@@ -17,6 +17,8 @@
 //   | cursor[C]      state, position, name           |   128 bytes each, so that subscribers share no lines
 //   +------------------------------------------------+ offsets[1]
 //   | slot[S]        stamp, element                  |   position p lies in slot p mod S; N < S
+//   +------------------------------------------------+ offsets[2]
+//   | stage, state   of a derived stream: stage.h    |
 //   +------------------------------------------------+
 #ifndef ZEROIPC_STREAM_LAYOUT_H_
 #define ZEROIPC_STREAM_LAYOUT_H_
@@ -43,7 +45,7 @@ enum class overflow : uint8_t {
 namespace internal {
 
 inline constexpr uint64_t kMaxStreamCapacity = (uint64_t{1} << 31) - 1;
-inline constexpr size_t kMaxCursorName = 63;
+inline constexpr size_t kMaxCursorName = 111;
 
 // A word that says what a cursor is and whose:
 //
@@ -55,6 +57,7 @@ enum class cursor_state : uint64_t {
   free = 0,
   passing = 1,  // goes with its owner
   durable = 2,  // stays, under its name; owner 0: nobody reads there now
+  stage = 3,    // the same, of the derived stream of that name
 };
 
 namespace cursor_word {
@@ -109,12 +112,19 @@ static_assert(offsetof(stream_header<hardware>, space) == 384);
 struct stream_choices {
   overflow when_full = overflow::refuse;
   uint32_t cursors = 64;
+  uint32_t window = 0;  // of a stream of windows: how many items the longest has (element.h)
+  uint32_t stage = 0;   // of a derived stream: 1 + the bytes of its operator's state (stage.h)
+
+  // The most that there is room for.
+  static constexpr uint32_t kMostItems = (1 << 20) - 1, kMostState = (1 << 20) - 2;
 
   constexpr uint64_t packed() const {
-    return uint64_t{cursors} << 8 | static_cast<uint8_t>(when_full);
+    return uint64_t{stage} << 44 | uint64_t{window} << 24 | uint64_t{cursors} << 8 |
+           static_cast<uint8_t>(when_full);
   }
   static constexpr stream_choices unpacked(uint64_t extra) {
-    return {static_cast<overflow>(extra & 0xff), static_cast<uint32_t>(extra >> 8)};
+    return {static_cast<overflow>(extra & 0xff), static_cast<uint32_t>(extra >> 8 & 0xffff),
+            static_cast<uint32_t>(extra >> 24 & 0xf'ffff), static_cast<uint32_t>(extra >> 44)};
   }
 };
 

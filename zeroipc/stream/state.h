@@ -14,14 +14,23 @@
 #include "zeroipc/name_table/name_table.h"
 #include "zeroipc/participant/participant.h"
 #include "zeroipc/stream/core.h"
+#include "zeroipc/stream/element.h"
+#include "zeroipc/stream/layout.h"
+#include "zeroipc/stream/stage.h"
 
 namespace zeroipc::internal {
 
 // What threads and subscribers keep alive: a callback may destroy the last handle.
 template <typename T>
 struct stream_body {
+  using element = stream_element<T>;
+
   structure held;
-  stream_core<hardware, participant, sizeof(T)> core;
+  stream_choices choices;
+  stream_core<hardware, participant, element::kBytes> core;
+  stage_core<hardware, participant> stage;  // REQUIRES: is_derived()
+
+  bool is_derived() const { return choices.stage != 0; }
 
   // "segment /app: stream 'events'", for messages.
   std::string where() const {
@@ -46,10 +55,16 @@ class stream_state {
     std::lock_guard lock(mutex_);
     workers_.push_back(std::move(w));
   }
+  // What this stream is derived from is pumped for as long as somebody here has this one.
+  void keep_source(std::shared_ptr<const void> source_state) {
+    std::lock_guard lock(mutex_);
+    sources_.push_back(std::move(source_state));
+  }
 
  private:
   const std::shared_ptr<stream_body<T>> body_;
   std::mutex mutex_;
+  std::vector<std::shared_ptr<const void>> sources_;
   std::vector<std::shared_ptr<worker>> workers_;
 };
 

@@ -53,9 +53,12 @@
 #include "zeroipc/base/deadline.h"
 #include "zeroipc/base/error.h"
 #include "zeroipc/base/outcome.h"
-#include "zeroipc/base/shareable.h"
 #include "zeroipc/name_table/geometry.h"
 #include "zeroipc/segment/segment.h"
+#include "zeroipc/stream/derivations.h"
+#include "zeroipc/stream/derive.h"
+#include "zeroipc/stream/element.h"
+#include "zeroipc/stream/open.h"
 #include "zeroipc/stream/start.h"
 #include "zeroipc/stream/state.h"
 #include "zeroipc/stream/subscriber.h"
@@ -75,9 +78,9 @@ struct subscribe_options {
   std::string name = {};
 };
 
+// What is derived from it, and how: derivations.h.
 template <typename T>
-class stream {
-  static_assert(internal::check_shareable<T>());
+class stream : public internal::derivations<T> {
   using body = internal::stream_body<T>;
   using state = internal::stream_state<T>;
 
@@ -152,16 +155,17 @@ class stream {
     return zeroipc::subscriber<T>(state_->shared_body(), held);
   }
   // The durable one of that name, where it stands; begins at `from` the first time. Errors: ResourceExhausted (all cursors are in
-  // use), AlreadyExists (another live process, or another subscriber of this one, reads there), InvalidArgument (the name is empty or longer than 63 bytes).
+  // use), AlreadyExists (another live process, or another subscriber of this one, reads there), InvalidArgument (the name is empty or longer than 95 bytes).
   absl::StatusOr<zeroipc::subscriber<T>> make_subscriber(
       std::string_view name, stream_start from = stream_start::next()) const {
-    if (name.empty() || name.size() > internal::kMaxCursorName) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(state_->body().where(), ": a subscriber's name has 1 to ",
-                       internal::kMaxCursorName, " bytes, this one ", name.size()));
+    if (name.empty() || name.size() > kMaxNameBytes) {
+      return absl::InvalidArgumentError(absl::StrCat(state_->body().where(),
+                                                     ": a subscriber's name has 1 to ",
+                                                     kMaxNameBytes, " bytes, this one ", name.size()));
     }
     typename core_type::held_cursor held;
-    const outcome r = core().subscribe(name, from.position(core().log().tail()), held);
+    const outcome r = core().subscribe(internal::cursor_state::durable, name,
+                                       from.position(core().log().tail()), held);
     if (!r) return refused(r, name);
     return zeroipc::subscriber<T>(state_->shared_body(), held);
   }
@@ -173,8 +177,15 @@ class stream {
                                     stream_start from = stream_start::next()) const {
     return internal::value_or_raise(make_subscriber(name, from));
   }
-  // Ends a durable subscription that nobody reads from. `missing`, or `taken`: somebody does.
-  outcome forget(std::string_view name) { return core().forget(name); }
+  // Ends a durable subscription that nobody reads from, or the place of a derived stream of that name that nobody pumps: it holds
+  // producers up no longer. `missing`, or `taken`: somebody does.
+  outcome forget(std::string_view name) {
+    const outcome r = core().forget(internal::cursor_state::durable, name);
+    if (r != outcome::missing) return r;
+    return core().forget_if(internal::cursor_state::stage, [&](std::string_view cursor) {
+      return internal::is_cursor_of(cursor, name);
+    });
+  }
 
   // Calls `callback(element)` for each element, in order, on a thread of its own, until the stream is closed and drained, or the
   // last handle of this process to the stream (or to what was derived from it) is gone. What it throws is reported
@@ -228,6 +239,8 @@ class stream {
   const std::string& name() const { return state_->body().held.name(); }
 
  private:
+  template <typename>
+  friend class internal::derivations;
   using core_type = decltype(body::core);
   static constexpr uint32_t kMostSubscribers = 4096;
 
@@ -236,8 +249,15 @@ class stream {
   static absl::StatusOr<stream> make(const memory& mem, std::string_view name,
                                      internal::open_mode mode, size_t capacity,
                                      const stream_options& options);
+  static absl::Status check_subscribers(const memory& mem, std::string_view name, uint32_t n) {
+    if (n != 0 && n <= kMostSubscribers) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("segment ", mem.name(), ": stream '", name,
+                                                   "': max_subscribers must be 1 to ",
+                                                   kMostSubscribers, ", not ", n));
+  }
   batch_outcome emit_until(std::span<const T> values, deadline room, deadline turn) {
     uint64_t done = 0;
+    if (state_->body().is_derived()) return {0, outcome::taken};
     const outcome why = core().emit(values.data(), values.size(), done, room, turn);
     return {static_cast<size_t>(done), why};
   }
@@ -260,42 +280,18 @@ template <typename T>
 absl::StatusOr<stream<T>> stream<T>::make(const memory& mem, std::string_view name,
                                           internal::open_mode mode, size_t capacity,
                                           const stream_options& options) {
-  using header = internal::stream_header<hardware>;
-  using cursor = internal::stream_cursor<hardware>;
-  if (options.max_subscribers == 0 || options.max_subscribers > kMostSubscribers) {
+  if (absl::Status s = check_subscribers(mem, name, options.max_subscribers); !s.ok()) return s;
+  if (internal::stream_element<T>::kIsWindow && mode != internal::open_mode::open) {
     return absl::InvalidArgumentError(
-        absl::StrCat("segment ", mem.name(), ": stream '", name, "': max_subscribers must be 1 to ",
-                     kMostSubscribers, ", not ", options.max_subscribers));
+        absl::StrCat("segment ", mem.name(), ": stream '", name,
+                     "': a stream of windows is made by window(), not created by itself"));
   }
   const internal::stream_choices defaults;
   const internal::stream_choices asked{options.when_full, options.max_subscribers};
-  auto opened = internal::open_laid_out(
-      mem, name, mode, structure_type::of<T>(kind::stream),
-      {.capacity = capacity,
-       .max_capacity = internal::kMaxStreamCapacity,
-       .extra = asked.packed() == defaults.packed() ? 0 : asked.packed(),
-       .extra_name = "options (256 max_subscribers + overflow)"},
-      [&](internal::geometry_builder& g) {
-        if (g.extra() == 0) g.set_extra(defaults.packed());
-        g.header(sizeof(header));
-        g.part(internal::stream_choices::unpacked(g.extra()).cursors, sizeof(cursor),
-               alignof(cursor));
-        g.part(g.capacity() + internal::stream_spare_slots(g.capacity()),
-               internal::stream_stride(sizeof(T), alignof(T)), alignof(T));
-      },
-      [](void*, const internal::structure_geometry&) {});
+  auto opened = internal::open_stream<T>(mem, name, mode, capacity, asked,
+                                         asked.packed() != defaults.packed(), [](auto&) {});
   if (!opened.ok()) return opened.status();
-  auto b = std::make_shared<body>();
-  b->held = std::move(opened->held);
-  void* data = b->held.data();
-  const internal::structure_geometry& g = opened->geometry;
-  typename core_type::log_type log;
-  log.bind(*static_cast<header*>(data), internal::item_of(data, g, 1, 0), g.capacity, sizeof(T),
-           alignof(T), g.strides[1]);
-  b->core.bind(b->held.env(), *static_cast<header*>(data),
-               reinterpret_cast<cursor*>(internal::item_of(data, g, 0, 0)),
-               internal::stream_choices::unpacked(g.extra), log);
-  return stream(std::make_shared<state>(std::move(b)));
+  return stream(std::make_shared<state>(*std::move(opened)));
 }
 
 }  // namespace zeroipc

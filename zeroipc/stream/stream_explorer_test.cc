@@ -304,7 +304,7 @@ struct heirs : market {
         environment env(static_cast<uint32_t>(t));
         core c = bound(env);
         cursor held;
-        const outcome r = c.subscribe(kName, 0, held);
+        const outcome r = c.subscribe(cursor_state::durable, kName, 0, held);
         check(r || r == outcome::taken, "no cursor, and not taken");
         if (!r) return;
         had[static_cast<size_t>(t - 1)] = true;
@@ -319,12 +319,12 @@ struct heirs : market {
     environment env(3);  // who is not there any more
     core c = bound(env);
     cursor held;
-    check(static_cast<bool>(c.subscribe(kName, 0, held)), "no cursor");
+    check(static_cast<bool>(c.subscribe(cursor_state::durable, kName, 0, held)), "no cursor");
     c.unsubscribe(held);
   }
   void judge_more(core& c) override {
     cursor held;
-    const outcome r = c.subscribe(kName, 0, held);
+    const outcome r = c.subscribe(cursor_state::durable, kName, 0, held);
     bool living = false;
     for (int t = 1; t <= 2; ++t) {
       living |= had[static_cast<size_t>(t - 1)] && explorer::ending_of(t) != ending::died;

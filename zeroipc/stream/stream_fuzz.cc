@@ -74,13 +74,13 @@ struct arena {
         if (c.subscribe(in.word(8), held)) position = c.position(held);
         break;
       case 4:
-        if (c.subscribe(name, in.word(8), held)) position = c.position(held);
+        if (c.subscribe(cursor_state::durable, name, in.word(8), held)) position = c.position(held);
         break;
       case 5:
         c.unsubscribe(held);
         break;
       case 6:
-        c.forget(name);
+        c.forget(cursor_state::durable, name);
         break;
       case 7:
         c.move_on(held, position);

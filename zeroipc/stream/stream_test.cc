@@ -221,10 +221,10 @@ TEST_F(StreamTest, APlaceIsTakenOnceAtATime) {
   EXPECT_EQ(holder.wait(), harness::killed_by(SIGKILL));
   EXPECT_TRUE(s.make_subscriber("name").ok());
   EXPECT_TRUE(absl::IsInvalidArgument(s.make_subscriber("").status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(s.make_subscriber(std::string(64, 'x')).status()));
-  EXPECT_TRUE(s.make_subscriber(std::string(63, 'x')).ok());
-  EXPECT_EQ(s.forget(std::string(62, 'x')), outcome::missing);
-  EXPECT_EQ(s.forget(std::string(63, 'x')), outcome::ok);
+  EXPECT_TRUE(absl::IsInvalidArgument(s.make_subscriber(std::string(96, 'x')).status()));
+  EXPECT_TRUE(s.make_subscriber(std::string(95, 'x')).ok());
+  EXPECT_EQ(s.forget(std::string(94, 'x')), outcome::missing);
+  EXPECT_EQ(s.forget(std::string(95, 'x')), outcome::ok);
 }
 
 TEST_F(StreamTest, PlacesRunOutAndComeBack) {

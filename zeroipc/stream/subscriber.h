@@ -15,12 +15,23 @@
 
 #include "zeroipc/base/deadline.h"
 #include "zeroipc/base/outcome.h"
+#include "zeroipc/stream/element.h"
 #include "zeroipc/stream/state.h"
 
 namespace zeroipc {
 
 template <typename T>
 class stream;
+
+namespace internal {
+
+// Room for one element.
+template <typename T>
+aligned_bytes buffer_for(const stream_body<T>& body) {
+  return {body.core.log().element_bytes(), stream_element<T>::kAlign};
+}
+
+}  // namespace internal
 
 // One thread at a time. Move-only. Dropped, a passing one is gone and holds up nobody any more; a durable one stays where it is,
 // under its name, for the next one who asks for it.
@@ -38,6 +49,7 @@ class subscriber {
       held_ = other.held_;
       at_ = other.at_;
       copy_ = std::move(other.copy_);
+      reader_ = other.reader_;
     }
     return *this;
   }
@@ -99,7 +111,7 @@ class subscriber {
   using held_cursor = typename decltype(internal::stream_body<T>::core)::held_cursor;
 
   subscriber(std::shared_ptr<internal::stream_body<T>> body, const held_cursor& held)
-      : body_(std::move(body)), held_(held) {
+      : body_(std::move(body)), held_(held), reader_(body_->choices.window) {
     at_.position = body_->core.position(held);
   }
 
@@ -128,6 +140,8 @@ class subscriber {
     return s.value;
   }
   batch_outcome next_until(T* values, size_t n, deadline until) {
+    static_assert(!internal::stream_element<T>::kIsWindow,
+                  "zeroipc: windows are seen where they lie: peek() and release(), or subscribe()");
     if (n == 0) return {};
     at_.peeked = false;
     for (;;) {
@@ -145,23 +159,20 @@ class subscriber {
     at_.peeked = false;
     if (const outcome w = body_->core.wait_for(at_.position, until); !w) return w;
     if (body_->core.when_full() != overflow::overwrite) {
-      element = reinterpret_cast<const T*>(body_->core.log().place(at_.position));
-      if (element == nullptr) return outcome::corrupt;
+      const std::byte* const place = body_->core.log().place(at_.position);
+      if (place == nullptr) return outcome::corrupt;
+      element = &reader_.see(place);
     } else {
       uint64_t done = 0, after = at_.position;
-      if (copy_ == nullptr) copy_ = std::make_unique<storage>();
-      const outcome r = body_->core.log().read(after, copy_->bytes, 1, done, at_.missed);
+      if (!copy_) copy_ = internal::buffer_for(*body_);
+      const outcome r = body_->core.log().read(after, copy_.get(), 1, done, at_.missed);
       if (!r) return r;
       at_.position = after - 1;
-      element = reinterpret_cast<const T*>(copy_->bytes);
+      element = &reader_.see(copy_.get());
     }
     at_.peeked = true;
     return outcome::ok;
   }
-
-  struct storage {
-    alignas(T) std::byte bytes[sizeof(T)];
-  };
 
   std::shared_ptr<internal::stream_body<T>> body_;
   held_cursor held_;
@@ -170,7 +181,8 @@ class subscriber {
     uint64_t missed = 0;
     bool peeked = false;
   } at_;
-  std::unique_ptr<storage> copy_;  // what was peeked at, of a stream that overwrites
+  internal::aligned_bytes copy_;  // what was peeked at, of a stream that overwrites
+  typename internal::stream_element<T>::reader reader_;
 };
 
 // What a stream still holds, from the oldest element to the one that was the newest when it was asked for:
@@ -213,21 +225,24 @@ class history {
   history(std::shared_ptr<internal::stream_body<T>> body, uint64_t position)
       : body_(std::move(body)),
         position_(std::max(position, body_->core.log().oldest())),
-        end_(body_->core.log().tail()) {}
+        end_(body_->core.log().tail()),
+        bytes_(internal::buffer_for(*body_)),
+        reader_(body_->choices.window) {}
 
-  const T* element() const { return reinterpret_cast<const T*>(bytes_); }
+  const T* element() { return &reader_.see(bytes_.get()); }
   bool advance() {
     if (position_ >= end_) return false;
     uint64_t done = 0;
     // What was overwritten may reach beyond the end: then what is read is not part of it any more.
-    return body_->core.log().read(position_, bytes_, 1, done, missed_) && position_ <= end_;
+    return body_->core.log().read(position_, bytes_.get(), 1, done, missed_) && position_ <= end_;
   }
 
   std::shared_ptr<internal::stream_body<T>> body_;
   uint64_t position_;
   uint64_t end_;
   uint64_t missed_ = 0;
-  alignas(T) std::byte bytes_[sizeof(T)];
+  internal::aligned_bytes bytes_;
+  typename internal::stream_element<T>::reader reader_;
 };
 
 }  // namespace zeroipc
