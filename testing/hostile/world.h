@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -75,6 +76,19 @@ class peer {
     const uint64_t who = world_->in.below(8);
     if (who != 0 && who < world::kPeers && who != self_) {
       world_->kill(static_cast<uint32_t>(who));
+    }
+    return true;
+  }
+  static constexpr size_t kMostAwaited = 4;
+  struct sleep_word {
+    peer* env;
+    intruded::atomic<uint32_t>* word;
+    uint32_t key;
+    uint32_t epoch;
+  };
+  static bool sleep_any(std::span<const sleep_word> words, deadline until) {
+    for (const sleep_word& w : words) {
+      if (!w.env->sleep(*w.word, w.key, w.epoch, until)) return false;
     }
     return true;
   }
