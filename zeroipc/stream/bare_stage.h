@@ -18,8 +18,8 @@ namespace zeroipc::testing {
 
 template <typename T>
 std::shared_ptr<internal::stream_body<T>> body_of(const memory& mem, std::string_view name) {
-  auto opened = internal::open_stream<T>(mem, name, internal::open_mode::open, 0, {}, false,
-                                         [](auto&) {});
+  auto opened =
+      internal::open_stream<T>(mem, name, internal::open_mode::open, 0, {}, false, [](auto&) {});
   EXPECT_TRUE(opened.ok()) << opened.status();
   return *std::move(opened);
 }
@@ -40,7 +40,8 @@ class bare_stage {
     outcome r = pump_.begin();
     // It is told to stop at its second look for something.
     while (r) {
-      r = pump_.step([](auto f) { return f(), true; }, [looks = 0]() mutable { return looks++ != 0; });
+      r = pump_.step([](auto f) { return f(), true; },
+                     [looks = 0]() mutable { return looks++ != 0; });
     }
     pump_.end();
     out_->stage.let_go();
@@ -51,14 +52,14 @@ class bare_stage {
  private:
   static std::shared_ptr<internal::stream_body<Out>> open(const memory& mem, std::string_view name,
                                                           uint64_t capacity, const Operator& op) {
-    const internal::stream_choices choices{
-        overflow::block, 4, 0, static_cast<uint32_t>(internal::state_bytes_of(op)) + 1};
-    auto opened = internal::open_stream<Out>(
-        mem, name, internal::open_mode::open_or_create, capacity, choices, false, [](auto& stage) {
-          internal::stage_origin origin{};
-          origin.nonce = 1;
-          stage.create(origin, {});
-        });
+    const internal::stream_choices choices{overflow::block, 4, 0,
+                                           static_cast<uint32_t>(internal::state_bytes_of(op)) + 1};
+    auto opened = internal::open_stream<Out>(mem, name, internal::open_mode::open_or_create,
+                                             capacity, choices, false, [](auto& stage) {
+                                               internal::stage_origin origin{};
+                                               origin.nonce = 1;
+                                               stage.create(origin, {});
+                                             });
     EXPECT_TRUE(opened.ok()) << opened.status();
     return *std::move(opened);
   }

@@ -122,7 +122,10 @@ class stream_core {
   outcome wait_for_room(uint64_t n, Stop&& stop) {
     outcome r = outcome::full;
     const auto look = [&] {
-      r = stop() ? outcome(outcome::gone) : closed() ? outcome(outcome::closed) : room() >= n ? outcome(outcome::ok) : outcome(outcome::full);
+      r = stop()        ? outcome(outcome::gone)
+          : closed()    ? outcome(outcome::closed)
+          : room() >= n ? outcome(outcome::ok)
+                        : outcome(outcome::full);
       return r != outcome::full;
     };
     if (look()) return r;

@@ -86,9 +86,8 @@ class derivations {
     return made<Out>(mem, name, "map", map_operator<F>(std::move(f)), options);
   }
   // All that is in the range f(element), one after the other.
-  template <typename F,
-            typename Out = std::decay_t<decltype(*std::begin(
-                std::declval<std::invoke_result_t<F&, const T&>>()))>>
+  template <typename F, typename Out = std::decay_t<decltype(*std::begin(
+                            std::declval<std::invoke_result_t<F&, const T&>>()))>>
   stream<Out> flat_map(const memory& mem, std::string_view name, F f,
                        const derive_options& options = {}) const {
     return made<Out>(mem, name, "flat_map", flat_map_operator<F>(std::move(f)), options);
@@ -145,7 +144,7 @@ class derivations {
   // `size` elements each, a new one beginning with every `every`-th (0: one after the other, without a gap). When the source ends, the last
   // one may be shorter.
   stream<zeroipc::window<T>> window(const memory& mem, std::string_view name, uint32_t size,
-                           uint64_t every = 0, const derive_options& options = {}) const {
+                                    uint64_t every = 0, const derive_options& options = {}) const {
     require_window(mem, name, size);
     if (every == 0) every = size;
     derive_options o = options;
@@ -242,8 +241,8 @@ class derivations {
       });
     };
     const auto& log = b.core.log();
-    const uint64_t begins = std::min(
-        std::max(options.from.position(log.tail()), log.oldest()), log.tail());
+    const uint64_t begins =
+        std::min(std::max(options.from.position(log.tail()), log.oldest()), log.tail());
     return f(stage_input{b.held.name(), b.where(), b.is_derived() ? &origin : nullptr, begins,
                          reserve, find, forget_namesakes});
   }
@@ -252,8 +251,8 @@ class derivations {
     return {body().core, body().choices.window};
   }
   static absl::StatusOr<stream_choices> choices(const memory& mem, std::string_view name,
-                                                const derive_options& options,
-                                                size_t state_bytes, uint32_t longest) {
+                                                const derive_options& options, size_t state_bytes,
+                                                uint32_t longest) {
     if (absl::Status s = stream<T>::check_subscribers(mem, name, options.max_subscribers);
         !s.ok()) {
       return s;

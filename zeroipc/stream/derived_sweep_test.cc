@@ -37,14 +37,16 @@ internal::stage_source<hardware, participant, int, Index> source(const body& b) 
   return {b->core, 0};
 }
 
-// Sums, which hang on the state.
+// Sums, which hang on the state; one at a time, for there is no more room.
 struct summing {
   static constexpr const char* kName = "sums";
   body a;
   bare_stage<int, single, scan> stage;
   explicit summing(const memory& mem)
-      : a(body_of<int>(mem, "a")), stage(mem, kName, 16, single(source(a)),
-              scan(0, [](int s, int x) { return s + x; }, false)) {}
+      : a(body_of<int>(mem, "a")),
+        stage(mem, kName, 1, single(source(a)),
+              scan(
+                  0, [](int s, int x) { return s + x; }, false)) {}
   static list expected() { return {1, 3}; }
 };
 // One comes to nothing, and each of the others to more than there is room for at a time.
@@ -53,9 +55,9 @@ struct in_parts {
   body a;
   bare_stage<int, single, flat_map> stage;
   explicit in_parts(const memory& mem)
-      : a(body_of<int>(mem, "a")), stage(mem, kName, 2, single(source(a)), flat_map([](int x) {
-                return list(x == 1 ? 0 : 3, x);
-              })) {}
+      : a(body_of<int>(mem, "a")),
+        stage(mem, kName, 2, single(source(a)),
+              flat_map([](int x) { return list(x == 1 ? 0 : 3, x); })) {}
   static list expected() { return {2, 2, 2}; }
 };
 // Two that are there and do not change are merged in turns.
@@ -64,7 +66,9 @@ struct merging {
   body a, b;
   bare_stage<int, merged, internal::pass_operator> stage;
   explicit merging(const memory& mem)
-      : a(body_of<int>(mem, "a")), b(body_of<int>(mem, "b")), stage(mem, kName, 16, merged(source<0>(a), source<1>(b)), {}) {}
+      : a(body_of<int>(mem, "a")),
+        b(body_of<int>(mem, "b")),
+        stage(mem, kName, 16, merged(source<0>(a), source<1>(b)), {}) {}
   static list expected() { return {1, 10, 2, 20}; }
 };
 // Ends by itself.
@@ -73,7 +77,8 @@ struct taking {
   body a;
   bare_stage<int, single, internal::take_operator> stage;
   explicit taking(const memory& mem)
-      : a(body_of<int>(mem, "a")), stage(mem, kName, 16, single(source(a)), internal::take_operator{{2}}) {}
+      : a(body_of<int>(mem, "a")),
+        stage(mem, kName, 16, single(source(a)), internal::take_operator{{2}}) {}
   static list expected() { return {1, 2}; }
 };
 

@@ -119,8 +119,9 @@ TEST_F(DerivedTest, Windows) {
   EXPECT_EQ(all_of(seven.window(mem_, "with gaps", 2, 3)), (lists{{1, 2}, {4, 5}, {7}}));
   EXPECT_EQ(all_of(seven.window(mem_, "within an hour", 1h, 4)), (lists{{1, 2, 3, 4}, {5, 6, 7}}));
   const auto two = seven.window(mem_, "of two", 2);
-  EXPECT_EQ(all_of(two.filter(mem_, "whole ones", [](const window<int>& w) { return w.size() == 2; })),
-            (lists{{1, 2}, {3, 4}, {5, 6}}));
+  EXPECT_EQ(
+      all_of(two.filter(mem_, "whole ones", [](const window<int>& w) { return w.size() == 2; })),
+      (lists{{1, 2}, {3, 4}, {5, 6}}));
   EXPECT_THAT(all_of(two.map(mem_, "sums", [](const auto& w) { return w.front() + w.back(); })),
               ElementsAre(3, 7, 11, 14));
   int n = 0;
@@ -149,7 +150,8 @@ TEST_F(DerivedTest, MergeAndZip) {
   const stream<int> a = numbers(3, "a"), b = numbers(5, "b");
   const std::vector<int> merged = all_of(a.merge(mem_, "merged", b));
   EXPECT_THAT(merged, ElementsAre(1, 1, 2, 2, 3, 3, 4, 5));
-  const auto pairs = all_of(a.zip(mem_, "zipped", b.map(mem_, "halves", [](int x) { return x / 2.0; })));
+  const auto pairs =
+      all_of(a.zip(mem_, "zipped", b.map(mem_, "halves", [](int x) { return x / 2.0; })));
   ASSERT_EQ(pairs.size(), 3u);
   for (int i = 0; i < 3; ++i) {
     const auto [x, half] = pairs[static_cast<size_t>(i)];
@@ -308,6 +310,26 @@ TEST_F(DerivedTest, OneOfManyPumpsAndTheOthersStandBy) {
   }
 }
 
+TEST_F(DerivedTest, ADeadSubscriberHoldsNoPumpUp) {
+  stream<int> s(mem_, "s", 16, {.when_full = overflow::block});
+  const auto doubled = s.map(mem_, "twice", twice, {.capacity = 2});
+  harness::shared_state<harness::gate> there;
+  harness::process reader([&] {
+    const auto own = doubled.subscriber(stream_start::oldest());
+    there->open();
+    pause_for_ever();
+  });
+  ASSERT_TRUE(there->wait());
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(s.emit(i));
+  s.close();
+  EXPECT_TRUE(harness::eventually([&] { return doubled.emitted() >= 1; }));
+  EXPECT_FALSE(doubled.closed());
+  reader.kill();
+  EXPECT_EQ(reader.wait(), harness::killed_by(SIGKILL));
+  EXPECT_TRUE(harness::eventually([&] { return doubled.closed(); }));
+  EXPECT_EQ(doubled.emitted(), 10u);
+}
+
 TEST_F(DerivedTest, WhatIsMoreThanItHoldsGoesInParts) {
   const stream<int> two = numbers(2);
   const auto many = two.flat_map(
@@ -321,7 +343,8 @@ TEST_F(DerivedTest, WhatIsMoreThanItHoldsGoesInParts) {
   std::vector<int> rest;
   while (auto x = reader.next()) rest.push_back(*x);
   ASSERT_LE(rest.size(), expected.size());
-  EXPECT_THAT(rest, ElementsAreArray(expected.end() - static_cast<std::ptrdiff_t>(rest.size()), expected.end()));
+  EXPECT_THAT(rest, ElementsAreArray(expected.end() - static_cast<std::ptrdiff_t>(rest.size()),
+                                     expected.end()));
 }
 
 TEST_F(DerivedTest, WhatTheSourceHasOverwrittenIsCounted) {
@@ -415,11 +438,12 @@ TEST_F(DerivedTest, NoStreamIsDerivedFromItself) {
   stream<int> s(mem_, "a", 16);
   auto b = s.map(mem_, "b", twice);
   auto c = b.map(mem_, "c", twice);
-  EXPECT_THAT(message_of([&] { c.map(mem_, "c", twice); }), HasSubstr("would be derived from itself"));
-  EXPECT_THAT(message_of([&] { s.map(mem_, "a", twice); }), HasSubstr("would be derived from itself"));
+  EXPECT_THAT(message_of([&] { c.map(mem_, "c", twice); }),
+              HasSubstr("would be derived from itself"));
+  EXPECT_THAT(message_of([&] { s.map(mem_, "a", twice); }),
+              HasSubstr("would be derived from itself"));
   ASSERT_TRUE(remove(mem_, "a").ok());
-  EXPECT_THAT(message_of([&] { c.map(mem_, "a", twice); }),
-              HasSubstr("stream 'c' comes of 'a'"));
+  EXPECT_THAT(message_of([&] { c.map(mem_, "a", twice); }), HasSubstr("stream 'c' comes of 'a'"));
   EXPECT_THAT(message_of([&] { c.zip(mem_, "a", b); }), HasSubstr("comes of 'a'"));
   stream<int> end = c;
   int n = 0;

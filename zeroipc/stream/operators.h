@@ -175,7 +175,8 @@ struct distinct_operator {
 // Windows of `size`, one beginning every `every` elements.
 template <typename T>
 struct window_operator {
-  using state = listing<T>;  // n: of the window that is being filled; mark: those of them that have been in one before
+  using state = listing<
+      T>;  // n: of the window that is being filled; mark: those of them that have been in one before
   uint32_t size;
   uint64_t every;
   size_t state_bytes() const { return state::bytes(size); }

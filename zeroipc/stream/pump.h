@@ -159,8 +159,9 @@ class pump {
   // What one commit takes at most: it bounds what a death makes others do again.
   static constexpr uint64_t kBatch = 32;
   static constexpr size_t kStateAlign = std::max<size_t>(alignof(state_type), 16);
-  static constexpr bool kHasTimer =
-      requires(Operator& op, state_type& s, sink<Out>& out) { op.late(s, out); };
+  static constexpr bool kHasTimer = requires(Operator & op, state_type& s, sink<Out>& out) {
+    op.late(s, out);
+  };
 
   static state_type& in(const aligned_bytes& bytes) {
     return *std::launder(reinterpret_cast<state_type*>(bytes.get()));

@@ -44,8 +44,7 @@ class stage_source {
   // Reads on as that stage.
   outcome attach(std::string_view stage, stage_progress& at) {
     uint64_t& taken = at.taken[Index];
-    const outcome r =
-        core_->subscribe(cursor_state::stage, cursor_name(stage), taken, cursor_);
+    const outcome r = core_->subscribe(cursor_state::stage, cursor_name(stage), taken, cursor_);
     if (!r) return r;
     attached_ = true;
     if (taken > core_->log().tail()) return outcome::corrupt;
@@ -72,8 +71,7 @@ class stage_source {
   // The next one, until the next read.
   outcome read(stage_progress& at, const T*& x) {
     uint64_t done = 0;
-    const outcome r =
-        core_->log().read(at.taken[Index], buffer_.get(), 1, done, at.missed);
+    const outcome r = core_->log().read(at.taken[Index], buffer_.get(), 1, done, at.missed);
     if (r) x = &reader_.see(buffer_.get());
     return r;
   }

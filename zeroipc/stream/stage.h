@@ -61,7 +61,7 @@ struct stage_record {
 
   atomic<uint64_t> emitted;              // the tail
   atomic<uint64_t> taken[kMostSources];  // the sources' elements before these are done with
-  atomic<uint64_t> part;    // of what comes of the next one: how much was emitted already; or kEnded
+  atomic<uint64_t> part;  // of what comes of the next one: how much was emitted already; or kEnded
   atomic<uint64_t> missed;  // the sources' elements that were overwritten before they were taken
 };
 
@@ -81,7 +81,9 @@ struct stage_origin {
   }
 
  private:
-  static std::string_view text(const char* from, size_t most) { return {from, ::strnlen(from, most)}; }
+  static std::string_view text(const char* from, size_t most) {
+    return {from, ::strnlen(from, most)};
+  }
 };
 
 template <typename P>

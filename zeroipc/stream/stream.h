@@ -159,9 +159,9 @@ class stream : public internal::derivations<T> {
   absl::StatusOr<zeroipc::subscriber<T>> make_subscriber(
       std::string_view name, stream_start from = stream_start::next()) const {
     if (name.empty() || name.size() > kMaxNameBytes) {
-      return absl::InvalidArgumentError(absl::StrCat(state_->body().where(),
-                                                     ": a subscriber's name has 1 to ",
-                                                     kMaxNameBytes, " bytes, this one ", name.size()));
+      return absl::InvalidArgumentError(
+          absl::StrCat(state_->body().where(), ": a subscriber's name has 1 to ", kMaxNameBytes,
+                       " bytes, this one ", name.size()));
     }
     typename core_type::held_cursor held;
     const outcome r = core().subscribe(internal::cursor_state::durable, name,
