@@ -4,6 +4,7 @@
 #include "docs/format_doc/table.h"
 #include "zeroipc/lazy/layout.h"
 #include "zeroipc/stream/layout.h"
+#include "zeroipc/stream/stage.h"
 
 namespace zeroipc::format_doc {
 namespace {
@@ -52,8 +53,11 @@ void describe_stream(std::string* out) {
   {
     using S = stream_header<hardware>;
     table t(out, sizeof(S));
-    ZEROIPC_FIELD_OF(geometry, "`structure_geometry`",
-                     "as above; `extra`: cursors · overflow:8 (1 refuse, 2 block, 3 overwrite)");
+    ZEROIPC_FIELD_OF(
+        geometry, "`structure_geometry`",
+        "as above; `extra`: stage:20 (of a derived one: 1 + the bytes of its operator's "
+        "state) · window:20 (items of the longest) · cursors:16 · overflow:8 (1 "
+        "refuse, 2 block, 3 overwrite)");
     ZEROIPC_FIELD(tail, "elements ever emitted");
     ZEROIPC_FIELD(claimed, "up to where slots were written; never goes back");
     ZEROIPC_FIELD_OF(changed, "`event_word`", "what subscribers sleep on");
@@ -69,16 +73,40 @@ void describe_stream(std::string* out) {
   {
     using S = stream_cursor<hardware>;
     table t(out, sizeof(S));
-    ZEROIPC_FIELD(word, "state:8 (1 passing, 2 durable) · turn:24 · owner tag:32");
+    ZEROIPC_FIELD(word,
+                  "state:8 (1 passing, 2 durable, 3 a derived stream's) · turn:24 · owner tag:32");
     ZEROIPC_FIELD(position, "number of the element that is read next");
-    ZEROIPC_FIELD_OF(name, "text", "of a durable one, filled up with zeroes");
+    ZEROIPC_FIELD_OF(
+        name, "text",
+        "of one that has a name, filled up with zeroes; a derived stream's: its name, a "
+        "line feed, its nonce in hexadecimal, + for the second source");
   }
   absl::StrAppend(out,
                   "\nPart 1: slots, more than the capacity by an eighth of it (1 to 64); element p "
                   "lies in slot p modulo their number.\n\n"
                   "| offset | bytes | field | meaning |\n| ---: | ---: | --- | --- |\n"
                   "| 0 | 8 | stamp | 1 + the element's number; 0: being written |\n"
-                  "| 8, or the element's alignment if larger | | element | |\n");
+                  "| 8, or the element's alignment if larger | | element | |\n"
+                  "\nA window is its length in items (8 bytes), and, at 8 or the item's alignment "
+                  "if that is larger, its items.\n\nPart 2, of a derived stream: its stage.\n\n");
+  {
+    using S = stage_header<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD_OF(pump, "`robust_lock`", "who pumps");
+    ZEROIPC_FIELD(commits, "v; record and state v modulo 2 are in force");
+    ZEROIPC_FIELD_OF(
+        records, "record[2]",
+        "tail, places in two sources, part of the next element's that was emitted (all "
+        "ones: it has ended), elements missed; 8 bytes each");
+    ZEROIPC_FIELD_OF(origin, "origin", "what it is derived from: below");
+  }
+  absl::StrAppend(out, "\nThe operator's state follows, twice, each rounded up to 8 bytes.\n\n");
+  using S = stage_origin;
+  table t(out, sizeof(S));
+  ZEROIPC_FIELD_OF(what, "text", "the operator");
+  ZEROIPC_FIELD_OF(sources, "text[2]", "names of the sources");
+  ZEROIPC_FIELD_OF(ancestry, "u64[31]", "`fixed_hash` of the names of all that it comes of");
+  ZEROIPC_FIELD(nonce, "tells it from others of its name");
 }
 
 }  // namespace

@@ -27,6 +27,7 @@
 #include "zeroipc/semaphore/core.h"
 #include "zeroipc/stack/core.h"
 #include "zeroipc/stream/layout.h"
+#include "zeroipc/stream/stage.h"
 
 namespace zeroipc::tools {
 namespace {
@@ -318,6 +319,10 @@ void list_readers(const memory& mem, const structure_info& info, const structure
     std::memcpy(name, c.name, sizeof name);
     reader_summary r;
     r.name.assign(name, ::strnlen(name, internal::kMaxCursorName));
+    // A derived stream's: its name, and what tells it from its namesakes.
+    if (internal::cursor_word::state(word) == internal::cursor_state::stage) {
+      r.name = absl::StrCat("derived stream ", r.name.substr(0, r.name.find('\n')));
+    }
     r.position = std::min(value(c.position), emitted);
     r.behind = emitted - r.position;
     r.owner = owner ? absl::StrCat("slot ", owner.slot()) : "nobody";
@@ -325,6 +330,30 @@ void list_readers(const memory& mem, const structure_info& info, const structure
   }
   absl::StrAppend(&s.line, ", ", s.readers.size(),
                   s.readers.size() == 1 ? " subscriber" : " subscribers");
+}
+
+// Of a derived stream: what it is derived from, and who pumps.
+void describe_stage(const memory& mem, const structure_info& info, const structure_geometry& g,
+                    data_summary& s) {
+  if (internal::stream_choices::unpacked(g.extra).stage == 0) return;
+  using header = internal::stage_header<hardware>;
+  alignas(header) std::byte raw[sizeof(header)];
+  const uint64_t at = g.offsets[2];
+  if (at > info.bytes || info.bytes - at < sizeof raw ||
+      !read_at(mem.fd(), info.offset + at, raw, sizeof raw)) {
+    return;
+  }
+  const auto& h = *reinterpret_cast<const header*>(raw);
+  internal::stage_origin origin;
+  std::memcpy(&origin, h.origin, sizeof origin);
+  const owner_tag pump = owner_tag::from_bits(h.pump.owner.load(std::memory_order_relaxed));
+  const internal::stage_record<hardware>& record = h.records[value(h.commits) & 1];
+  const std::string by = value(record.part) == internal::kEnded ? "it has ended"
+                         : pump ? absl::StrCat("pumped by slot ", pump.slot())
+                                : "pumped by nobody";
+  absl::StrAppend(&s.line, "; ", origin.text(), ", ", by);
+  s.figures.emplace_back("missed", value(record.missed));
+  s.figures.emplace_back("commits", value(h.commits));
 }
 
 template <template <typename> typename Header>
@@ -340,6 +369,7 @@ absl::StatusOr<data_summary> look(const memory& mem, const structure_info& info)
     count_cells(mem, info, g, s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::stream_header<hardware>>) {
     list_readers(mem, info, g, value(h->tail), s);
+    describe_stage(mem, info, g, s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::map_header<hardware>>) {
     count_keys(mem, info, g, s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::rwlock_header<hardware>>) {

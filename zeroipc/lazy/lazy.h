@@ -170,7 +170,8 @@ class lazy : public plain_structure<lazy<T>> {
   using place = internal::lazy_place<T>;
   struct state {
     explicit state(std::shared_ptr<place> w) : where(std::move(w)) {}
-    ~state() { delete newest.load(std::memory_order_relaxed); }
+    // Acquire: pairs with the release in provide(): a computation may destroy the last handle.
+    ~state() { delete newest.load(std::memory_order_acquire); }
     std::shared_ptr<place> where;
     std::atomic<provider*> newest{nullptr};
   };
