@@ -12,10 +12,11 @@ absl::StatusOr<opened_queue> open_queue(const memory& mem, std::string_view name
                                         const structure_type& type, const queue_element& element,
                                         open_mode mode, uint64_t capacity,
                                         const queue_options& options) {
-  const std::string what = absl::StrCat("segment ", mem.name(), ": queue \"", name, "\"");
+  const std::string what =
+      absl::StrCat("segment ", mem.name(), ": ", kind_name(type.what), " \"", name, "\"");
   if (mem.read_only()) {
-    return absl::PermissionDeniedError(absl::StrCat(
-        what, ": the segment is open read-only, and a queue's every operation writes"));
+    return absl::PermissionDeniedError(
+        absl::StrCat(what, ": the segment is open read-only, and its every operation writes"));
   }
   const uint64_t align = std::max<uint64_t>(element.align, kApart);
   bool created = false;
