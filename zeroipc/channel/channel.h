@@ -32,7 +32,7 @@
 //
 // Thread safety: handles are thread-safe, cheap to copy, and keep the segment mapped.
 // Progress: rendezvous: no step of an operation waits for another process, but for the one that it is to meet.
-// Complexity: O(1); rendezvous: O(senders and receivers that wait). Memory: buffered, that of the queue; rendezvous: 4.6 KiB, and
+// Complexity: O(1); rendezvous: O(senders and receivers that wait). Memory: buffered, that of the queue; rendezvous: 4.4 KiB, and
 // 128 times a small value with its 32 bytes (fewer for values above 8 KiB), which bounds the values that wait or are leased.
 #ifndef ZEROIPC_CHANNEL_CHANNEL_H_
 #define ZEROIPC_CHANNEL_CHANNEL_H_

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -99,6 +100,13 @@ TEST(ChannelSweep, AnyInstructionMayBeTheLast) {
     r.core().stand(1, s, true);
     r.core().withdraw(s);
   });
+  sweep.operation("send, refused", [](rig& r) {
+    core_type::standing s;
+    r.core().stand(1, s, true);
+    r.c.close();
+    r.c.try_receive();
+    EXPECT_EQ(r.core().look_after(s), outcome::closed);
+  });
   sweep.operation("send, leased, given back", [](rig& r) {
     core_type::standing s;
     r.core().stand(1, s, true);
@@ -111,7 +119,8 @@ TEST(ChannelSweep, AnyInstructionMayBeTheLast) {
   add_recoverers(sweep);
   sweep.run([](const memory& copy, const std::string& operation, const moment& at) {
     const bool kept = operation == "send, leased, given back";
-    expect_whole(copy, at, kept && at.returned ? 1 : 0, kept ? 1 : 0, operation == "close");
+    expect_whole(copy, at, kept && at.returned ? 1 : 0, kept ? 1 : 0,
+                 operation == "close" || operation == "send, refused");
   });
 }
 
@@ -141,12 +150,17 @@ TEST(ChannelSweep, AnyInstructionOfAReceiveFromOneThatStands) {
     new channel<uint64_t>::leased(r.c.lease_for(std::chrono::hours(1)));  // NOLINT: dies with it
   });
   sweep.operation("close", [](rig& r) { r.c.close(); });
+  sweep.operation("close, try_receive", [](rig& r) {
+    r.c.close();
+    EXPECT_EQ(r.c.try_receive(), std::nullopt);
+  });
   add_recoverers(sweep);
   sweep.run([](const memory& copy, const std::string& operation, const moment& at) {
+    const bool closes = operation == "close" || operation == "close, try_receive";
     const bool back = operation == "try_lease, nack" || operation == "lease_for, kept";
     const bool leases = back || operation == "lease, ack";
     // Of a sender that has died nothing is received, unless it was before; under a lease it comes back.
-    expect_whole(copy, at, back && at.returned ? 1 : 0, leases ? 1 : 0, operation == "close");
+    expect_whole(copy, at, back && at.returned ? 1 : 0, leases ? 1 : 0, closes);
   });
 }
 

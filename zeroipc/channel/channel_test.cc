@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -56,6 +57,15 @@ class ChannelTest : public ::testing::Test {
   template <typename T>
   [[nodiscard]] bool Standing(const channel<T>& c, uint64_t n) {
     return harness::eventually([&] { return c.size() == n; });
+  }
+  // What another process has sent.
+  template <typename T>
+  typename channel<T>::leased SentAndLeased(channel<T>& c, T value) {
+    harness::process sender([&] { EXPECT_TRUE(c.send(value)); });
+    typename channel<T>::leased held = c.lease();
+    EXPECT_TRUE(held);
+    EXPECT_EQ(sender.wait(), harness::exited(0));
+    return held;
   }
 
   const harness::unique_segment name_;
@@ -208,7 +218,7 @@ TEST_F(ChannelTest, ABatchGoesOneByOne) {
   std::vector<int> all;
   while (all.size() < 3) {
     std::array<int, 3> some = {};
-    const batch_outcome r = c.receive_n(some);
+    const batch_outcome r = c.receive_n(std::span(some).first(3 - all.size()));
     ASSERT_TRUE(r);
     all.insert(all.end(), some.begin(), some.begin() + static_cast<long>(r.count));
   }
@@ -289,10 +299,7 @@ TEST_F(ChannelTest, AnOrphanComesBeforeWhatIsOffered) {
 
 TEST_F(ChannelTest, ClosedIsNotSaidWhileALeaseMayComeBack) {
   channel<int> c(mem_, "c", 0);
-  harness::process sender([&] { EXPECT_TRUE(c.send(5)); });
-  auto held = c.lease();
-  ASSERT_TRUE(held);
-  EXPECT_EQ(sender.wait(), harness::exited(0));
+  auto held = SentAndLeased(c, 5);
   EXPECT_TRUE(c.close());
   int x = 0;
   EXPECT_EQ(c.try_receive(x), outcome::closed) << "what it has itself under lease nobody waits for";
@@ -310,14 +317,51 @@ TEST_F(ChannelTest, ClosedIsNotSaidWhileALeaseMayComeBack) {
   EXPECT_EQ(waits.wait(), harness::exited(0));
 }
 
+TEST_F(ChannelTest, AStoppedSenderDoesNotDelayTheEnd) {
+  channel<int> c(mem_, "c", 0);
+  harness::process sender([&]() -> int { return c.send(5) == outcome::closed ? 0 : 1; });
+  ASSERT_TRUE(Standing(c, 1));
+  ASSERT_TRUE(harness::wait_until_asleep(sender.pid()));
+  sender.stop();
+  EXPECT_TRUE(c.close());
+  int x = 0;
+  EXPECT_EQ(c.receive(x), outcome::closed) << "its offer is refused without it";
+  EXPECT_EQ(c.size(), 0u);
+  sender.cont();
+  EXPECT_EQ(sender.wait(), harness::exited(0));
+}
+
+TEST_F(ChannelTest, WhoIsStoppedWithAValueDelaysTheEnd) {
+  channel<int> c(mem_, "c", 0);
+  harness::process receiver([&]() -> int { return c.receive() == 5 ? 0 : 1; });
+  ASSERT_TRUE(Waiting(c, 1));
+  ASSERT_TRUE(harness::wait_until_asleep(receiver.pid()));
+  receiver.stop();
+  EXPECT_TRUE(c.try_send(5));
+  EXPECT_TRUE(c.close());
+  int x = 0;
+  EXPECT_EQ(c.try_receive(x), outcome::empty) << "it may die, and the value come back";
+  receiver.cont();
+  EXPECT_EQ(c.receive(x), outcome::closed);
+  EXPECT_EQ(receiver.wait(), harness::exited(0));
+}
+
+TEST_F(ChannelTest, WhoComesAfterTheCloseIsNotMet) {
+  channel<int> c(mem_, "c", 0);
+  auto held = SentAndLeased(c, 5);
+  EXPECT_TRUE(c.close());
+  harness::process late([&]() -> int { return c.receive() == 5 ? 0 : 1; });
+  ASSERT_TRUE(harness::wait_until_asleep(late.pid()));
+  EXPECT_EQ(c.stats().waiting_receivers, 0u) << "it waits for what may come back, not for senders";
+  EXPECT_TRUE(held.nack());
+  EXPECT_EQ(late.wait(), harness::exited(0));
+}
+
 TEST_F(ChannelTest, AChildOfTheHolderIsNotTheHolder) {
   for (const size_t capacity : {0u, 4u}) {
     SCOPED_TRACE(capacity);
     channel<int> c(mem_, "c" + std::to_string(capacity), capacity);
-    harness::process sender([&] { EXPECT_TRUE(c.send(5)); });
-    auto held = c.lease();
-    ASSERT_TRUE(held);
-    EXPECT_EQ(sender.wait(), harness::exited(0));
+    auto held = SentAndLeased(c, 5);
     harness::process child([&]() -> int {
       if (held.ack() != outcome::gone) return 1;
       return c.try_receive() ? 2 : 0;
@@ -386,9 +430,28 @@ TEST_F(ChannelTest, MoreSendersThanOffersAndMoreReceiversThanSeats) {
   ASSERT_TRUE(Standing(c, internal::shape_of_offers(4, 4).count));
   EXPECT_EQ(c.try_send(3), outcome::full);
   EXPECT_EQ(c.send_for(3, 1ms), outcome::timed_out);
-  for (int i = 0; i < kThreads; ++i) EXPECT_EQ(c.receive(), 2);
+  // Those who wait for an offer are told when one is free, and not only when somebody waits to receive.
+  for (int i = 0; i < kThreads; ++i) {
+    EXPECT_TRUE(harness::eventually([&] { return c.try_receive() == 2; })) << i;
+  }
   for (auto& t : all) t.join();
   EXPECT_EQ(c.size(), 0u);
+}
+
+TEST_F(ChannelTest, WhoWaitsForASeatGetsOne) {
+  channel<int> c(mem_, "c", 0);
+  std::vector<harness::process> all;
+  harness::shared_state<harness::gate> end;  // a process that ends wakes everybody
+  const auto receive = [&]() -> int { return c.receive() == 1 && end->wait() ? 0 : 1; };
+  for (uint64_t i = 0; i < internal::kSeats; ++i) all.emplace_back(receive);
+  ASSERT_TRUE(Waiting(c, internal::kSeats));
+  all.emplace_back(receive);
+  ASSERT_TRUE(harness::wait_until_asleep(all.back().pid()));
+  for (uint64_t i = 0; i < internal::kSeats; ++i) EXPECT_TRUE(c.try_send(1));
+  ASSERT_TRUE(Waiting(c, 1)) << "it sees no offer, and it is told of a seat";
+  EXPECT_TRUE(c.try_send(1));
+  end->open();
+  for (auto& p : all) EXPECT_EQ(p.wait(), harness::exited(0));
 }
 
 TEST_F(ChannelTest, ManyToManyEachValueArrivesOnce) {
@@ -427,6 +490,67 @@ TEST_F(ChannelTest, ManyToManyEachValueArrivesOnce) {
     for (auto& p : receivers) EXPECT_EQ(p.wait(), harness::exited(0));
     for (const auto& n : *seen) ASSERT_EQ(n, 1);
   }
+}
+
+TEST_F(ChannelTest, AnOfferThatThereIsNotIsNotTaken) {
+  namespace offer_word = internal::offer_word;
+  namespace seat_word = internal::seat_word;
+  channel<int> c(mem_, "c", 0);
+  harness::process receiver([&]() -> int {
+    int x = 0;
+    return c.receive(x) == outcome::corrupt ? 0 : 1;
+  });
+  ASSERT_TRUE(Waiting(c, 1));
+  ASSERT_TRUE(harness::wait_until_asleep(receiver.pid()));
+  // Its seat names an offer beyond the last, where another seat lies that looks like one.
+  const off_t start = static_cast<off_t>(find(mem_, "c")->offset);
+  internal::structure_geometry g;
+  ASSERT_EQ(::pread(mem_.fd(), &g, sizeof g, start), static_cast<ssize_t>(sizeof g));
+  const auto at = [&](uint64_t seat) {
+    return start + static_cast<off_t>(g.offsets[1] + seat * g.strides[1]);
+  };
+  constexpr uint64_t kSeat = 2;
+  const uint64_t beyond = (g.offsets[1] - g.offsets[0] + kSeat * g.strides[1]) / g.strides[0];
+  ASSERT_EQ(g.offsets[0] + beyond * g.strides[0], g.offsets[1] + kSeat * g.strides[1]);
+  ASSERT_GE(beyond, g.capacity);
+  uint64_t seat = 0;
+  ASSERT_EQ(::pread(mem_.fd(), &seat, sizeof seat, at(0)), 8);
+  const uint64_t offer[] = {
+      offer_word::next(0, internal::offer_state::handing, mem_.attachment()->self->tag()), 0,
+      seat_word::place(0, seat)};
+  ASSERT_EQ(::pwrite(mem_.fd(), offer, sizeof offer, at(kSeat)),
+            static_cast<ssize_t>(sizeof offer));
+  seat = seat_word::next(seat, internal::seat_state::given, seat_word::owner(seat), beyond);
+  ASSERT_EQ(::pwrite(mem_.fd(), &seat, sizeof seat, at(0)), 8);
+  EXPECT_TRUE(c.close());
+  EXPECT_EQ(receiver.wait(), harness::exited(0));
+}
+
+TEST_F(ChannelTest, WhatADeadReceiverHadBeforeIsNotTakenFromItsNextSender) {
+  channel<int> c(mem_, "c", 0);
+  harness::shared_state<std::atomic<uint32_t>> tag;
+  harness::process receiver([&] {
+    EXPECT_EQ(c.receive_for(1ms), std::nullopt);
+    *tag = mem_.attachment()->self->tag().bits();
+    ::pause();
+  });
+  ASSERT_TRUE(harness::eventually([&] { return *tag != 0; }));
+  harness::process sender([&]() -> int { return c.send(5) ? 0 : 1; });
+  ASSERT_TRUE(Standing(c, 1));
+  // As if it had received by the same offer, and died before it left its seat.
+  const structure_info info = *find(mem_, "c");
+  internal::structure_geometry g;
+  const off_t start = static_cast<off_t>(info.offset);
+  ASSERT_EQ(::pread(mem_.fd(), &g, sizeof g, start), static_cast<ssize_t>(sizeof g));
+  const uint64_t seat =
+      internal::seat_word::next(7, internal::seat_state::given, owner_tag::from_bits(*tag), 0);
+  ASSERT_EQ(::pwrite(mem_.fd(), &seat, sizeof seat, start + static_cast<off_t>(g.offsets[1])), 8);
+  receiver.kill();
+  receiver.wait();
+  mem_.attachment()->self->notice_deaths();
+  EXPECT_EQ(c.try_receive(), 5);
+  EXPECT_EQ(c.stats().redelivered, 0u);
+  EXPECT_EQ(sender.wait(), harness::exited(0));
 }
 
 TEST_F(ChannelTest, IsOpenedAsWhatItIs) {

@@ -10,10 +10,12 @@
 //
 //   offer    owner      left by                                             its owner dies here
 //   free     -          send(): -> writing                                  -
-//   writing  sender     no one waits: -> offered, or (try) free             free: it was never sent
+//   writing  sender     no one waits: -> offered, or (try, closed) free     free: it was never sent
 //                       somebody waits: -> handing
 //   offered  sender     receive(): -> free, lease(): -> leased              free, unless a receiver is faster: then it was sent
 //                       late, or closed: -> free, by its sender
+//                       closed: -> refused, by a receiver
+//   refused  sender     -> free                                             free
 //   handing  sender     the seat was faster left: -> writing's ways on      free, if the seat does not name it
 //            receiver,  once its seat names it: receive(): -> free,         the receiver: orphan. It was handed over, and is
 //                       lease(): -> leased                                  delivered to another one
@@ -36,9 +38,10 @@
 // one CAS from the word that was judged, so any number may do it at once, and die doing it. Seats come before offers: what a
 // seat names is an orphan before the seat can be left.
 //
-// Closing: the store to `closed`. Senders that stand with an offer take it back themselves when they are woken, so they know
-// whether it was taken; receivers take no offer any more, only orphans. They are told `closed` when no value is with another
-// receiver that might not acknowledge it.
+// Closing: the store to `closed`. Senders that stand with an offer take it back when they are woken, or find it refused by a
+// receiver that did not wait for them to wake; either way they know that it was not taken. Receivers take no offer any more,
+// only orphans. They are told `closed` when no value is with another receiver that might not acknowledge it, nor can get there:
+// see drained().
 #ifndef ZEROIPC_CHANNEL_CORE_H_
 #define ZEROIPC_CHANNEL_CORE_H_
 
@@ -105,10 +108,10 @@ class rendezvous_core : public rendezvous_base<P, Env, T> {
     o.ticket.store(ticket, std::memory_order_relaxed);
     o.deliveries.store(0, std::memory_order_relaxed);
     if (give(s, self, ticket)) return sent();
-    if (!offered) {
-      o.word.store(offer_word::next(s.word, offer_state::free, {}), std::memory_order_release);
-      this->after_offer_changed();
-      return outcome::full;
+    const bool shut = closed();
+    if (!offered || shut) {
+      free(s.index, s.word);
+      return shut ? outcome::closed : outcome::full;
     }
     s.word = offer_word::next(s.word, offer_state::offered, self);
     o.word.store(s.word, std::memory_order_release);  // pairs with the acquire in take()
@@ -118,20 +121,24 @@ class rendezvous_core : public rendezvous_base<P, Env, T> {
   // `empty`: it stands; `ok`: it was taken; `closed`: it was not, and never will be.
   outcome look_after(const standing& s) {
     // Acquire: pairs with the CAS of whoever took it.
-    if (this->at(s.index).word.load(std::memory_order_acquire) != s.word) return sent();
-    if (!closed()) return outcome::empty;
+    const uint64_t w = this->at(s.index).word.load(std::memory_order_acquire);
+    if (w == s.word && !closed()) return outcome::empty;
     return withdraw(s) ? outcome(outcome::closed) : sent();
   }
-  // Whether it was still there; it is not any more.
+  // Whether it had not been taken; it will not be any more.
   bool withdraw(const standing& s) {
     uint64_t seen = s.word;
     // Acquire, if it fails: as in look_after().
-    if (!this->at(s.index).word.compare_exchange_strong(
+    if (this->at(s.index).word.compare_exchange_strong(
             seen, offer_word::next(seen, offer_state::free, {}), std::memory_order_release,
             std::memory_order_acquire)) {
+      this->after_offer_changed();
+      return true;
+    }
+    if (seen != offer_word::next(s.word, offer_state::refused, offer_word::owner(s.word))) {
       return false;
     }
-    this->after_offer_changed();
+    free(s.index, seen);
     return true;
   }
 
@@ -201,8 +208,14 @@ class rendezvous_core : public rendezvous_base<P, Env, T> {
     }
     return false;
   }
+  // By its sender. Release: pairs with the acquire in claim().
+  void free(uint64_t i, uint64_t mine) {
+    this->at(i).word.store(offer_word::next(mine, offer_state::free, {}),
+                           std::memory_order_release);
+    this->after_offer_changed();
+  }
   // writing or handing -> handing, until a seat names it: then it is no longer ours. Beginning with another seat each time, so
-  // that all have their turn.
+  // that all have their turn. Not when it is closed.
   bool give(standing& s, owner_tag self, uint64_t ticket) {
     const uint64_t n = this->seats_used();
     for (uint64_t j = 0; j < n; ++j) {
@@ -216,9 +229,12 @@ class rendezvous_core : public rendezvous_base<P, Env, T> {
       s.word = offer_word::next(s.word, offer_state::handing, self);
       o.word.store(s.word,
                    std::memory_order_release);  // pairs with the acquire in serve(), repair()
+      this->env_->light_fence();                // pairs with the heavy one in drained()
+      if (closed()) [[unlikely]]
+        return false;
       const uint64_t given =
           seat_word::next(seen, seat_state::given, seat_word::owner(seen), s.index);
-      // Release: pairs with the acquire in served().
+      // Release: pairs with the acquire in served(), and in repair().
       if (there.word.compare_exchange_strong(seen, given, std::memory_order_release,
                                              std::memory_order_relaxed)) {
         there.called.notify(*this->env_, INT_MAX);

@@ -51,8 +51,9 @@ enum class offer_state : uint64_t {
   offered = 2,  // for any receiver
   handing = 3,  // for the receiver in the seat that `toward` names, once that seat says so
   leased = 4,   // a receiver's, until it has acknowledged it
-  orphan =
-      5,  // was handed over, and its receiver died or gave it back: for any receiver, before what is offered
+  // Was handed over, and its receiver died or gave it back: for any receiver, before what is offered.
+  orphan = 5,
+  refused = 6,  // its sender's again, for the channel is closed
 };
 
 enum class seat_state : uint64_t {
