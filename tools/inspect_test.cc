@@ -16,6 +16,7 @@
 #include "zeroipc/array/array.h"
 #include "zeroipc/barrier/barrier.h"
 #include "zeroipc/cell/cell.h"
+#include "zeroipc/channel/channel.h"
 #include "zeroipc/event/event.h"
 #include "zeroipc/latch/latch.h"
 #include "zeroipc/lazy/lazy.h"
@@ -367,6 +368,10 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   lazy<int> computed(mem, "lazy"), wanted(mem, "wanted");
   EXPECT_TRUE(computed.set_computation([] { return 1; }) && computed.get() == 1);
   wanted.refresh();
+  channel<int> b(mem, "buffered", 7), d(mem, "direct", 0);
+  EXPECT_TRUE(b.send(1) && b.send(2));
+  harness::process receiver([&] { d.receive(); });
+  ASSERT_TRUE(harness::eventually([&] { return d.stats().waiting_receivers == 1; }));
   for (int i = 0; i < 5; ++i) {
     EXPECT_TRUE(c.store(i) && r.push(i) && s.push(i) && m.insert(i, i));
   }
@@ -377,18 +382,26 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   EXPECT_TRUE(u.emit(0) && u.emit(1) && audit.next());
   tool_run all({"show", segment.name()});
   EXPECT_EQ(all.wait(), 0);
-  for (const char* note : {"5 elements", "version 5", "1 of 4 in use", "newest 3 of 5",
-                           "4 of 6 stacked", "newest 2 of 2, 2 subscribers", "a value, 1 provider",
-                           "asked for, 0 providers", "5 keys, room for 8", "0 keys, room for 9"}) {
+  for (const char* note :
+       {"5 elements", "version 5", "1 of 4 in use", "newest 3 of 5", "4 of 6 stacked",
+        "newest 2 of 2, 2 subscribers", "a value, 1 provider", "asked for, 0 providers",
+        "2 of 7 buffered", "0 offered, 1 receiver waits", "5 keys, room for 8",
+        "0 keys, room for 9"}) {
     EXPECT_THAT(all.out(), HasSubstr(note));
   }
   const auto figure = [&](const char* name, const char* of) {
     tool_run one({"show", "--json", segment.name(), name});
     EXPECT_EQ(one.wait(), 0);
-    return one.json()[name][of];
+    const nlohmann::json j = one.json();
+    return j[std::string(j["kind"])][of];
   };
   EXPECT_EQ(figure("array", "elements"), 5);
   EXPECT_EQ(figure("cell", "version"), 5);
+  EXPECT_EQ(figure("buffered", "sent"), 2);
+  EXPECT_EQ(figure("direct", "waiting_receivers"), 1);
+  EXPECT_TRUE(d.close());
+  EXPECT_EQ(receiver.wait(), harness::exited(0));
+  EXPECT_EQ(figure("direct", "closed"), 1);
   EXPECT_EQ(figure("lazy", "evaluations"), 1);
   EXPECT_EQ(figure("pool", "in_use"), 1);
   EXPECT_EQ(figure("ring", "written"), 5);

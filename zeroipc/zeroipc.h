@@ -11,6 +11,7 @@
 #include "zeroipc/base/outcome.h"
 #include "zeroipc/base/shareable.h"
 #include "zeroipc/cell/cell.h"
+#include "zeroipc/channel/channel.h"
 #include "zeroipc/event/event.h"
 #include "zeroipc/latch/latch.h"
 #include "zeroipc/lazy/lazy.h"

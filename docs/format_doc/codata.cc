@@ -1,7 +1,8 @@
-// The chapters on lazy values and streams.
+// The chapters on channels, lazy values and streams.
 #include "absl/strings/str_cat.h"
 #include "docs/format_doc/format.h"
 #include "docs/format_doc/table.h"
+#include "zeroipc/channel/layout.h"
 #include "zeroipc/lazy/layout.h"
 #include "zeroipc/stream/layout.h"
 #include "zeroipc/stream/stage.h"
@@ -10,6 +11,57 @@ namespace zeroipc::format_doc {
 namespace {
 
 using namespace zeroipc::internal;  // NOLINT: this page is about nothing else
+
+void describe_channel(std::string* out) {
+  absl::StrAppend(out,
+                  "\n## Channel\n\n`zeroipc/channel/layout.h`. Variant 1 is buffered: a queue with "
+                  "the policy mpmc, byte for byte. Variant 2 is a rendezvous:\n\n");
+  {
+    using S = rendezvous_header<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD_OF(geometry, "`structure_geometry`", "as above; the capacity is that of part 0");
+    ZEROIPC_FIELD(closed, "1: closed");
+    ZEROIPC_FIELD(recovered_epoch, "death epoch up to which the dead have been looked for");
+    ZEROIPC_FIELD(offers_used, "no offer beyond has ever been in use");
+    ZEROIPC_FIELD(seats_used, "no seat beyond has ever been in use");
+    ZEROIPC_FIELD_OF(receivable, "`event_word`",
+                     "what those sleep on who wait for a value or a seat");
+    ZEROIPC_FIELD_OF(sendable, "`event_word`",
+                     "what those sleep on who wait for a receiver or an offer");
+    ZEROIPC_FIELD(tickets, "drawn by senders so far");
+    ZEROIPC_FIELD(sent, "counter: values sent");
+    ZEROIPC_FIELD(received, "counter: values received, redelivered ones included");
+    ZEROIPC_FIELD(waits, "counter: operations that waited");
+    ZEROIPC_FIELD(redelivered, "counter: given back, or taken back from the dead");
+  }
+  absl::StrAppend(
+      out, "\nPart 0: the offers, 128 of them, or as many as fit into 1 MiB, at least 16.\n\n");
+  {
+    using S = channel_offer<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD(
+        word,
+        "state:8 (0 free, 1 writing, 2 offered, 3 handing, 4 leased, 5 orphan, 6 refused) · "
+        "turn:24 · owner tag:32, from the top bit down");
+    ZEROIPC_FIELD(ticket, "the smallest is received first");
+    ZEROIPC_FIELD(toward, "seat:32 · its turn:32: to whom it is being handed");
+    ZEROIPC_FIELD_OF(settled, "`event_word`", "what its sender sleeps on");
+    ZEROIPC_FIELD(deliveries, "how often it has been leased");
+  }
+  absl::StrAppend(
+      out,
+      "\nThe value follows at 32, or at the element's alignment if that is larger.\n\nPart 1: ",
+      kSeats, " seats of receivers that wait.\n\n");
+  {
+    using S = channel_seat<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD(
+        word,
+        "state:4 (0 free, 1 away, 2 waiting, 3 given) · offer:8 · turn:20 · owner tag:32, "
+        "from the top bit down");
+    ZEROIPC_FIELD_OF(called, "`event_word`", "what its receiver sleeps on");
+  }
+}
 
 void describe_lazy(std::string* out) {
   absl::StrAppend(out, "\n## Lazy\n\n`zeroipc/lazy/layout.h`.\n\n");
@@ -112,6 +164,7 @@ void describe_stream(std::string* out) {
 }  // namespace
 
 void describe_codata(std::string* out) {
+  describe_channel(out);
   describe_lazy(out);
   describe_stream(out);
 }

@@ -8,6 +8,7 @@
 #include "zeroipc/array/array.h"
 #include "zeroipc/barrier/barrier.h"
 #include "zeroipc/cell/cell.h"
+#include "zeroipc/channel/channel.h"
 #include "zeroipc/event/event.h"
 #include "zeroipc/latch/latch.h"
 #include "zeroipc/lazy/lazy.h"
@@ -70,6 +71,11 @@ void use_locks(const zeroipc::memory& mem) {
 void use_codata(const zeroipc::memory& mem) {
   auto lazy = zeroipc::lazy<int>::create(mem, "lazy");
   expect(lazy.ok() && lazy->set_computation([] { return 6; }) && lazy->get() == 6, "lazy");
+  auto buffered = zeroipc::channel<int>::create(mem, "buffered", 2);
+  expect(buffered.ok() && buffered->send(7) && buffered->receive() == 7, "channel");
+  auto direct = zeroipc::channel<int>::create(mem, "direct", 0);
+  expect(direct.ok() && direct->try_send(8) == zeroipc::outcome::full && direct->close(),
+         "channel without a buffer");
 }
 
 }  // namespace

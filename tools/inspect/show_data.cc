@@ -11,9 +11,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "tools/cli/text.h"
+#include "tools/inspect/show_queue.h"
 #include "zeroipc/array/core.h"
 #include "zeroipc/barrier/core.h"
 #include "zeroipc/cell/core.h"
+#include "zeroipc/channel/layout.h"
 #include "zeroipc/event/core.h"
 #include "zeroipc/latch/core.h"
 #include "zeroipc/lazy/layout.h"
@@ -34,8 +36,9 @@ namespace {
 
 using internal::structure_geometry;
 
-// Words that a call reads at once.
+// Words that a call reads at once, unless one item is longer.
 constexpr uint64_t kChunk = 32 * 1024;
+constexpr uint64_t kLongestItem = 1 << 20;
 
 bool read_at(int fd, uint64_t offset, void* out, size_t bytes) {
   return ::pread(fd, out, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
@@ -146,6 +149,16 @@ data_summary summary_of(const internal::stream_header<hardware>& h) {
            {"recoveries", value(h.recoveries)},
            {"closed", closed}}};
 }
+data_summary summary_of(const internal::rendezvous_header<hardware>& h) {
+  const bool closed = value(h.closed) != 0;
+  return {closed ? ", closed" : "",
+          {{"capacity", 0},
+           {"sent", value(h.sent)},
+           {"received", value(h.received)},
+           {"redelivered", value(h.redelivered)},
+           {"waits", value(h.waits)},
+           {"closed", closed}}};
+}
 data_summary summary_of(const internal::pool_header<hardware>& h) {
   return {"",
           {{"capacity", h.geometry.capacity},
@@ -214,12 +227,12 @@ template <typename Word, typename F>
 void for_each_word(const memory& mem, const structure_info& info, const structure_geometry& g,
                    size_t part, F f) {
   const uint64_t stride = g.strides[part], offset = g.offsets[part];
-  if (stride < sizeof(Word) || stride % sizeof(Word) != 0 || stride > kChunk ||
+  if (stride < sizeof(Word) || stride % sizeof(Word) != 0 || stride > kLongestItem ||
       offset > info.bytes) {
     return;
   }
   const uint64_t items = std::min(g.capacity, (info.bytes - offset) / stride);
-  const uint64_t at_once = kChunk / stride, step = stride / sizeof(Word);
+  const uint64_t at_once = std::max<uint64_t>(1, kChunk / stride), step = stride / sizeof(Word);
   std::vector<Word> chunk(at_once * step);
   for (uint64_t first = 0; first < items; first += at_once) {
     const uint64_t n = std::min(at_once, items - first);
@@ -299,6 +312,45 @@ void count_parties(const memory& mem, const structure_info& info, const structur
   s.figures.emplace_back("joined", joined);
   s.figures.emplace_back("arrived", arrived);
 }
+void count_offers(const memory& mem, const structure_info& info, const structure_geometry& g,
+                  data_summary& s) {
+  uint64_t offered = 0, leased = 0, waiting = 0;
+  for_each_word<uint64_t>(mem, info, g, 0, [&](uint64_t word) {
+    const internal::offer_state state = internal::offer_word::state(word);
+    offered += state == internal::offer_state::offered || state == internal::offer_state::orphan;
+    leased += state == internal::offer_state::leased;
+  });
+  structure_geometry seats = g;
+  seats.capacity = internal::kSeats;
+  for_each_word<uint64_t>(mem, info, seats, 1, [&](uint64_t word) {
+    waiting += internal::seat_word::state(word) == internal::seat_state::waiting;
+  });
+  s.line = absl::StrCat(with_commas(offered), " offered, ", with_commas(waiting),
+                        waiting == 1 ? " receiver waits" : " receivers wait",
+                        leased != 0 ? absl::StrCat(", ", leased, " leased") : "", s.line);
+  s.figures.emplace_back("size", offered);
+  s.figures.emplace_back("leased", leased);
+  s.figures.emplace_back("waiting_receivers", waiting);
+}
+// A buffered channel is a queue.
+absl::StatusOr<data_summary> look_at_buffered_channel(const memory& mem,
+                                                      const structure_info& info) {
+  static_assert(internal::kBufferedChannel == mpmc::variant);
+  const absl::StatusOr<queue_stats> q = look_at_queue(mem, info);
+  if (!q.ok()) return q.status();
+  return data_summary{
+      absl::StrCat(with_commas(q->depth), " of ", with_commas(q->capacity), " buffered",
+                   q->leased != 0 ? absl::StrCat(", ", q->leased, " leased") : "",
+                   q->closed ? ", closed" : ""),
+      {{"capacity", q->capacity},
+       {"sent", q->pushed},
+       {"received", q->popped},
+       {"redelivered", q->redelivered},
+       {"waits", q->waits},
+       {"closed", q->closed},
+       {"size", q->depth},
+       {"leased", q->leased}}};
+}
 
 void list_readers(const memory& mem, const structure_info& info, const structure_geometry& g,
                   uint64_t emitted, data_summary& s) {
@@ -376,6 +428,8 @@ absl::StatusOr<data_summary> look(const memory& mem, const structure_info& info)
     count_readers(mem, info, g, value(h->writer.owner) != 0, s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::semaphore_header<hardware>>) {
     count_permits(mem, info, g, s);
+  } else if constexpr (std::is_same_v<Header<hardware>, internal::rendezvous_header<hardware>>) {
+    count_offers(mem, info, g, s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::latch_header<hardware>>) {
     count_arrivals(mem, info, g, s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::barrier_header<hardware>>) {
@@ -391,6 +445,7 @@ bool has_data_summary(kind what) {
     case kind::array:
     case kind::barrier:
     case kind::cell:
+    case kind::channel:
     case kind::event:
     case kind::latch:
     case kind::lazy:
@@ -418,6 +473,10 @@ absl::StatusOr<data_summary> look_at_data(const memory& mem, const structure_inf
       return look<internal::barrier_header>(mem, info);
     case kind::cell:
       return look<internal::cell_header>(mem, info);
+    case kind::channel:
+      return info.variant == internal::kBufferedChannel
+                 ? look_at_buffered_channel(mem, info)
+                 : look<internal::rendezvous_header>(mem, info);
     case kind::event:
       return look<internal::event_header>(mem, info);
     case kind::latch:

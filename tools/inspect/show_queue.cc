@@ -68,8 +68,8 @@ std::string_view policy_name(uint8_t variant) {
 
 absl::StatusOr<queue_stats> look_at_queue(const memory& mem, const structure_info& info) {
   const auto corrupt = [&](std::string_view what) {
-    return absl::DataLossError(
-        absl::StrCat("queue '", info.name, "' in segment ", mem.name(), ": ", what));
+    return absl::DataLossError(absl::StrCat(kind_name(info.what), " '", info.name, "' in segment ",
+                                            mem.name(), ": ", what));
   };
   alignas(queue_header<hardware>) std::byte raw[sizeof(queue_header<hardware>)];
   if (info.bytes < sizeof raw || !read_at(mem.fd(), info.offset, raw, sizeof raw)) {
@@ -80,8 +80,8 @@ absl::StatusOr<queue_stats> look_at_queue(const memory& mem, const structure_inf
   const bool bare = info.variant == spsc::variant;
   const internal::queue_element element = {info.element_size, info.element_align, info.variant,
                                            bare};
-  if (absl::Status s =
-          check_queue_geometry(g, element, info.bytes, absl::StrCat("queue '", info.name, "'"));
+  if (absl::Status s = check_queue_geometry(
+          g, element, info.bytes, absl::StrCat(kind_name(info.what), " '", info.name, "'"));
       !s.ok()) {
     return s;
   }

@@ -10,7 +10,7 @@
 
 namespace zeroipc::tools {
 
-// DataLoss if what stands there cannot be a queue. `depth` leaves items out that were put back into the ring, and counts
+// Of a queue, or a buffered channel, which is one. DataLoss if what stands there cannot be that. `depth` leaves items out that were put back into the ring, and counts
 // tombstones: telling them apart takes a walk over the slots.
 absl::StatusOr<queue_stats> look_at_queue(const memory& mem, const structure_info& info);
 
