@@ -553,6 +553,29 @@ TEST_F(ChannelTest, WhatADeadReceiverHadBeforeIsNotTakenFromItsNextSender) {
   EXPECT_EQ(sender.wait(), harness::exited(0));
 }
 
+TEST_F(ChannelTest, ASeatThatThereIsNotIsNotLookedAt) {
+  channel<int> c(mem_, "c", 0);
+  harness::shared_state<std::atomic<uint32_t>> tag;
+  harness::process sender([&] {
+    EXPECT_EQ(c.send_for(5, 1ms), outcome::timed_out);
+    *tag = mem_.attachment()->self->tag().bits();
+    ::pause();
+  });
+  ASSERT_TRUE(harness::eventually([&] { return *tag != 0; }));
+  const off_t start = static_cast<off_t>(find(mem_, "c")->offset);
+  internal::structure_geometry g;
+  ASSERT_EQ(::pread(mem_.fd(), &g, sizeof g, start), static_cast<ssize_t>(sizeof g));
+  const uint64_t offer[] = {
+      internal::offer_word::next(7, internal::offer_state::handing, owner_tag::from_bits(*tag)), 0,
+      ~uint64_t{0}};
+  ASSERT_EQ(::pwrite(mem_.fd(), offer, sizeof offer, start + static_cast<off_t>(g.offsets[0])),
+            static_cast<ssize_t>(sizeof offer));
+  sender.kill();
+  sender.wait();
+  mem_.attachment()->self->notice_deaths();
+  EXPECT_EQ(c.try_receive(), std::nullopt);
+}
+
 TEST_F(ChannelTest, IsOpenedAsWhatItIs) {
   const channel<int> buffered(mem_, "b", 4), rendezvous(mem_, "r", 0);
   EXPECT_EQ(channel<int>(mem_, "b").capacity(), 4u);
