@@ -18,6 +18,7 @@
 #include "zeroipc/cell/cell.h"
 #include "zeroipc/channel/channel.h"
 #include "zeroipc/event/event.h"
+#include "zeroipc/future/future.h"
 #include "zeroipc/latch/latch.h"
 #include "zeroipc/lazy/lazy.h"
 #include "zeroipc/map/map.h"
@@ -372,6 +373,11 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   EXPECT_TRUE(b.send(1) && b.send(2));
   harness::process receiver([&] { d.receive(); });
   ASSERT_TRUE(harness::eventually([&] { return d.stats().waiting_receivers == 1; }));
+  future<int> there(mem, "future"), failed(mem, "failed"), none(mem, "none"),
+      claimed(mem, "claimed"), broken(mem, "broken");
+  EXPECT_TRUE(there.set_value(1) && failed.set_error("disk full", 28));
+  const promise<int> promised = claimed.claim();
+  EXPECT_TRUE(broken.claim()) << "and drops it";
   for (int i = 0; i < 5; ++i) {
     EXPECT_TRUE(c.store(i) && r.push(i) && s.push(i) && m.insert(i, i));
   }
@@ -385,7 +391,8 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   for (const char* note :
        {"5 elements", "version 5", "1 of 4 in use", "newest 3 of 5", "4 of 6 stacked",
         "newest 2 of 2, 2 subscribers", "a value, 1 provider", "asked for, 0 providers",
-        "2 of 7 buffered", "0 offered, 1 receiver waits", "5 keys, room for 8",
+        "2 of 7 buffered", "0 offered, 1 receiver waits", "a value", "an error, code 28", "no value",
+        "claimed by slot 0", "a broken promise of slot 0", "5 keys, room for 8",
         "0 keys, room for 9"}) {
     EXPECT_THAT(all.out(), HasSubstr(note));
   }
@@ -402,6 +409,7 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   EXPECT_TRUE(d.close());
   EXPECT_EQ(receiver.wait(), harness::exited(0));
   EXPECT_EQ(figure("direct", "closed"), 1);
+  EXPECT_EQ(figure("future", "has_value"), 1);
   EXPECT_EQ(figure("lazy", "evaluations"), 1);
   EXPECT_EQ(figure("pool", "in_use"), 1);
   EXPECT_EQ(figure("ring", "written"), 5);

@@ -13,6 +13,8 @@
 #include "zeroipc/cell/cell.h"
 #include "zeroipc/channel/channel.h"
 #include "zeroipc/event/event.h"
+#include "zeroipc/future/future.h"
+#include "zeroipc/future/when_all.h"
 #include "zeroipc/latch/latch.h"
 #include "zeroipc/lazy/lazy.h"
 #include "zeroipc/map/key_traits.h"

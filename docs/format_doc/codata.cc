@@ -1,8 +1,9 @@
-// The chapters on channels, lazy values and streams.
+// The chapters on channels, futures, lazy values and streams.
 #include "absl/strings/str_cat.h"
 #include "docs/format_doc/format.h"
 #include "docs/format_doc/table.h"
 #include "zeroipc/channel/layout.h"
+#include "zeroipc/future/layout.h"
 #include "zeroipc/lazy/layout.h"
 #include "zeroipc/stream/layout.h"
 #include "zeroipc/stream/stage.h"
@@ -61,6 +62,37 @@ void describe_channel(std::string* out) {
         "from the top bit down");
     ZEROIPC_FIELD_OF(called, "`event_word`", "what its receiver sleeps on");
   }
+}
+
+void describe_future(std::string* out) {
+  absl::StrAppend(out, "\n## Future\n\n`zeroipc/future/layout.h`.\n\n");
+  {
+    using S = future_header<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD_OF(geometry, "`structure_geometry`", "as above");
+    ZEROIPC_FIELD(claimant, "owner tag:32 · pid:32 of the last who claimed it");
+    ZEROIPC_FIELD(waits, "counter: operations that found it not settled and waited");
+    ZEROIPC_FIELD(deaths, "counter: claims and settings that ended with their process");
+    ZEROIPC_FIELD_OF(error, "`future_error_record`", "below; counts if the word says so");
+  }
+  absl::StrAppend(out, "\nPart 0: one item, which begins with\n\n");
+  {
+    using S = future_slot<hardware>;
+    table t(out, sizeof(S));
+    ZEROIPC_FIELD(word,
+                  "owner tag:32 · turn:24 · phase:8 (0 empty, 1 setting, 2 claimed, 3 value, 4 "
+                  "error, 5 broken by a death, 6 dropped), from the top bit down");
+    ZEROIPC_FIELD_OF(settled, "`event_word`", "what those who wait sleep on");
+  }
+  absl::StrAppend(
+      out,
+      "\nThe value follows at 16, or at the element's alignment if that is larger. An error:\n\n");
+  using S = future_error_record;
+  table t(out, sizeof(S));
+  ZEROIPC_FIELD(code, "as it was set");
+  ZEROIPC_FIELD(length, "of the text");
+  ZEROIPC_FIELD(is_status, "1: the code is an `absl::StatusCode`");
+  ZEROIPC_FIELD(text, "");
 }
 
 void describe_lazy(std::string* out) {
@@ -165,6 +197,7 @@ void describe_stream(std::string* out) {
 
 void describe_codata(std::string* out) {
   describe_channel(out);
+  describe_future(out);
   describe_lazy(out);
   describe_stream(out);
 }

@@ -10,6 +10,7 @@
 #include "zeroipc/cell/cell.h"
 #include "zeroipc/channel/channel.h"
 #include "zeroipc/event/event.h"
+#include "zeroipc/future/future.h"
 #include "zeroipc/latch/latch.h"
 #include "zeroipc/lazy/lazy.h"
 #include "zeroipc/map/map.h"
@@ -69,6 +70,8 @@ void use_locks(const zeroipc::memory& mem) {
 }
 
 void use_codata(const zeroipc::memory& mem) {
+  auto future = zeroipc::future<int>::create(mem, "future");
+  expect(future.ok() && future->set_value(6) && future->get() == 6, "future");
   auto lazy = zeroipc::lazy<int>::create(mem, "lazy");
   expect(lazy.ok() && lazy->set_computation([] { return 6; }) && lazy->get() == 6, "lazy");
   auto buffered = zeroipc::channel<int>::create(mem, "buffered", 2);

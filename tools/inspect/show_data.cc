@@ -17,6 +17,7 @@
 #include "zeroipc/cell/core.h"
 #include "zeroipc/channel/layout.h"
 #include "zeroipc/event/core.h"
+#include "zeroipc/future/layout.h"
 #include "zeroipc/latch/core.h"
 #include "zeroipc/lazy/layout.h"
 #include "zeroipc/map/layout.h"
@@ -104,6 +105,9 @@ data_summary summary_of(const internal::stack_header<hardware>& h) {
            {"waits", value(h.waits)},
            {"recoveries", value(h.recoveries)},
            {"closed", closed}}};
+}
+data_summary summary_of(const internal::future_header<hardware>& h) {
+  return {"", {{"waits", value(h.waits)}, {"deaths", value(h.deaths)}}};
 }
 // Providers that have died are among them until somebody who is attached looks.
 data_summary summary_of(const internal::lazy_header<hardware>& h) {
@@ -352,6 +356,41 @@ absl::StatusOr<data_summary> look_at_buffered_channel(const memory& mem,
        {"leased", q->leased}}};
 }
 
+// One that the dead have claimed is claimed until somebody who is attached looks.
+void tell_state(const memory& mem, const structure_info& info, const structure_geometry& g,
+                int32_t error_code, data_summary& s) {
+  std::atomic<uint64_t> word;
+  const uint64_t at = g.offsets[0];
+  if (at > info.bytes || info.bytes - at < sizeof word ||
+      !read_at(mem.fd(), info.offset + at, &word, sizeof word)) {
+    return;
+  }
+  const internal::future_word w = internal::future_word::of(value(word));
+  const future_state state = internal::state_of(w.phase);
+  const auto stands = [&]() -> std::string {
+    switch (state) {
+      case future_state::empty:
+        return "no value";
+      case future_state::setting:
+        return absl::StrCat("being set by slot ", w.owner.slot());
+      case future_state::claimed:
+        return absl::StrCat("claimed by slot ", w.owner.slot());
+      case future_state::value:
+        return "a value";
+      case future_state::error:
+        return absl::StrCat("an error, code ", error_code);
+      case future_state::broken:
+        return absl::StrCat("a broken promise of slot ", w.owner.slot());
+    }
+    return "corrupt";
+  };
+  s.line = stands();
+  s.figures.emplace_back("has_value", state == future_state::value);
+  s.figures.emplace_back("has_error", state == future_state::error);
+  s.figures.emplace_back("claimed", state == future_state::claimed);
+  s.figures.emplace_back("broken", state == future_state::broken);
+}
+
 void list_readers(const memory& mem, const structure_info& info, const structure_geometry& g,
                   uint64_t emitted, data_summary& s) {
   using cursor = internal::stream_cursor<hardware>;
@@ -422,6 +461,8 @@ absl::StatusOr<data_summary> look(const memory& mem, const structure_info& info)
   } else if constexpr (std::is_same_v<Header<hardware>, internal::stream_header<hardware>>) {
     list_readers(mem, info, g, value(h->tail), s);
     describe_stage(mem, info, g, s);
+  } else if constexpr (std::is_same_v<Header<hardware>, internal::future_header<hardware>>) {
+    tell_state(mem, info, g, h->error.code, s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::map_header<hardware>>) {
     count_keys(mem, info, g, s);
   } else if constexpr (std::is_same_v<Header<hardware>, internal::rwlock_header<hardware>>) {
@@ -447,6 +488,7 @@ bool has_data_summary(kind what) {
     case kind::cell:
     case kind::channel:
     case kind::event:
+    case kind::future:
     case kind::latch:
     case kind::lazy:
     case kind::map:
@@ -479,6 +521,8 @@ absl::StatusOr<data_summary> look_at_data(const memory& mem, const structure_inf
                  : look<internal::rendezvous_header>(mem, info);
     case kind::event:
       return look<internal::event_header>(mem, info);
+    case kind::future:
+      return look<internal::future_header>(mem, info);
     case kind::latch:
       return look<internal::latch_header>(mem, info);
     case kind::lazy:
