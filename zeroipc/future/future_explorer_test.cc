@@ -167,12 +167,13 @@ void explore(memory_model model, instrument which) {
   totals t;
   const int few = testing::quick_or_full(2, 4);
   using enum role;
-  play one({sets, waits}), promise({keeps, waits}), two({sets, fails}), back({gives_back, keeps}),
-      drop({drops, waits, waits}), race({sets, keeps, waits}), after({sets, tries, sets}),
-      turns({gives_back, gives_back, drops});
+  play one({sets, waits}), promise({keeps, waits}), two({sets, fails}), again({sets, sets}),
+      back({gives_back, keeps}), drop({drops, waits, waits}), race({sets, keeps, waits}),
+      after({sets, tries, sets}), turns({gives_back, gives_back, drops});
   t.explore(one, within(model, 1, explorer::kUnlimited), "one who sets it, one who waits");
   t.explore(promise, within(model, 1, explorer::kUnlimited), "a promise, one who waits");
   t.explore(two, within(model, 1, explorer::kUnlimited), "a value, an error");
+  t.explore(again, within(model, 1, explorer::kUnlimited), "two values");
   t.explore(back, within(model, 1, explorer::kUnlimited), "a claim given back, one that is kept");
   t.explore(drop, within(model, 2, few), "a promise dropped, two who wait");
   t.explore(race, within(model, 2, few), "one who sets it, a promise, one who waits");

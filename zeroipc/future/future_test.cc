@@ -115,18 +115,18 @@ TEST_F(FutureTest, AllWhoWaitAreWokenByTheValue) {
   future<block> f(mem_, "f");
   harness::shared_state<harness::tally> got;
   std::vector<harness::process> all;
-  for (int i = 0; i < 3; ++i) {
+  for (uint64_t i = 0; i < 3; ++i) {
     all.emplace_back([&]() -> int {
       const bool right = f.get().whole();
       got->add();
       // Stays until all are: the end of one would wake the others.
       return right && got->wait_for_at_least(3) ? 0 : 1;
     });
+    ASSERT_TRUE(harness::eventually([&] { return f.stats().waits > i; }));
     ASSERT_TRUE(harness::wait_until_asleep(all.back().pid()));
   }
   EXPECT_TRUE(f.set_value(block::of(11)));
   for (harness::process& p : all) EXPECT_EQ(p.wait(), harness::exited(0));
-  EXPECT_GE(f.stats().waits, 3u);
 }
 
 TEST_F(FutureTest, OfManyWhoSetItOneDoes) {
@@ -249,6 +249,18 @@ TEST_F(FutureTest, AClaimThatIsReleasedIsAnybodys) {
   });
   EXPECT_EQ(other.wait(), harness::exited(0));
   EXPECT_TRUE(absl::IsCancelled(f.status()));
+}
+
+TEST_F(FutureTest, TwoClaimsOfOneProcessAreTwo) {
+  future<int> f(mem_, "f");
+  internal::future_shared::core_type core = f.waitable();
+  uint64_t first = 0, second = 0;
+  ASSERT_TRUE(core.claim(1, first) && core.give_back(first));
+  ASSERT_TRUE(core.claim(1, second));
+  EXPECT_EQ(core.keep(first, 1), outcome::gone);
+  EXPECT_EQ(core.drop(first), outcome::gone);
+  EXPECT_TRUE(core.keep(second, 2));
+  EXPECT_EQ(f.get(), 2);
 }
 
 TEST_F(FutureTest, APromiseThatIsDroppedIsBrokenAndAllAreTold) {
@@ -410,6 +422,32 @@ TEST_F(FutureTest, WhatItIsNotIsRefusedAndNamed) {
   EXPECT_THROW(future<double>(mem_, "f"), error);
   absl::StatusOr<memory> looking = memory::open_read_only(name_.name());
   EXPECT_TRUE(absl::IsPermissionDenied(future<int>::open(*looking, "f").status()));
+}
+
+TEST_F(FutureTest, WhatNobodyCanHaveWrittenIsCorrupt) {
+  using namespace internal;  // NOLINT: of no other test
+  future<int> f(mem_, "f"), g(mem_, "g");
+  const auto of = [&](const char* name) {
+    return *open_structure(mem_, name, structure_type::of<int>(kind::future));
+  };
+  testing::slot_of(of("f")).word.store(7);
+  int x = 0;
+  EXPECT_EQ(f.get(x), outcome::corrupt);
+  EXPECT_EQ(f.wait(), outcome::corrupt);
+  EXPECT_EQ(f.set_value(1), outcome::corrupt);
+  EXPECT_EQ(f.claim().why(), outcome::corrupt);
+  EXPECT_EQ(f.peek(), nullptr);
+  EXPECT_FALSE(f.error());
+  EXPECT_TRUE(absl::IsDataLoss(f.status()));
+  EXPECT_THROW(f.get(), error);
+
+  const structure held = of("g");
+  testing::slot_of(held).word.store(static_cast<uint64_t>(future_phase::error));
+  future_error_record& e = static_cast<future_header<hardware>*>(held.data())->error;
+  e.length = 0xffff;
+  e.is_status = 1;
+  EXPECT_EQ(g.error()->message.size(), kFutureErrorText);
+  EXPECT_TRUE(absl::IsDataLoss(g.status())) << "an error that is OK";
 }
 
 TEST_F(FutureTest, AChildThatCouldNotJoinGetsAndClaimsNothing) {

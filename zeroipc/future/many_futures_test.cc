@@ -96,10 +96,10 @@ TEST_F(ManyFutures, WhatADeadClientAskedForCanBeRemoved) {
     EXPECT_TRUE(requests_.push(1));
     response.get();
   });
+  ASSERT_EQ(requests_.pop(), 1u);
   ASSERT_TRUE(harness::wait_until_asleep(client.pid()));
   client.kill();
   EXPECT_EQ(client.wait(), harness::killed_by(SIGKILL));
-  ASSERT_EQ(requests_.pop(), 1u);
   {
     const auto orphan = future<answer>::open(mem_, name_of(1));
     ASSERT_TRUE(orphan.ok());
