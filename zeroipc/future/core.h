@@ -73,7 +73,7 @@ class future_core {
     future_word w = future_word::of(word);
     if (w.phase != future_phase::claimed || !deaths.dead(w.owner)) return w.answer();
     // Release: who sees it broken sees what the dead left of himself. Acquire: pairs with that, if another was first, and with
-    // the release in settle(), if its owner was before it died.
+    // the release in settle(), if the dead had given it back and somebody else has settled it.
     if (slot_->word.compare_exchange_strong(word, w.as(future_phase::died),
                                             std::memory_order_acq_rel, std::memory_order_acquire)) {
       count(header_->deaths);

@@ -1,16 +1,13 @@
 #include "zeroipc/future/future.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -18,6 +15,7 @@
 #include "testing/harness/harness.h"
 #include "zeroipc/base/error.h"
 #include "zeroipc/cell/cell.h"
+#include "zeroipc/future/core.h"
 #include "zeroipc/future/half_set.h"
 #include "zeroipc/name_table/name_table.h"
 
@@ -50,20 +48,6 @@ struct alignas(256) wide {
 
 class FutureTest : public ::testing::Test {
  protected:
-  // A process that has claimed `f` and waits to be killed.
-  template <typename T>
-  harness::process claimant_of(future<T>& f) {
-    harness::shared_state<harness::gate> claimed;
-    harness::process p([&] {
-      const promise<T> mine = f.claim();
-      EXPECT_TRUE(mine);
-      claimed->open();
-      for (;;) ::pause();
-    });
-    EXPECT_TRUE(claimed->wait());
-    return p;
-  }
-
   const harness::unique_segment name_;
   memory mem_{name_.name(), 4 << 20};
 };
@@ -74,6 +58,8 @@ TEST_F(FutureTest, IsSetOnceAndGotByAnybodyAnyNumberOfTimes) {
   EXPECT_EQ(f.try_get(x), outcome::empty);
   EXPECT_EQ(f.get_for(x, 0s), outcome::timed_out);
   EXPECT_EQ(f.get_for(x, 1ms), outcome::timed_out);
+  EXPECT_EQ(f.get_until(x, deadline::after(1ms)), outcome::timed_out);
+  EXPECT_EQ(f.wait_until(deadline::after(1ms)), outcome::timed_out);
   EXPECT_EQ(f.try_get(), std::nullopt);
   EXPECT_EQ(f.get_for(1ms), std::nullopt);
   EXPECT_EQ(f.peek(), nullptr);
@@ -209,190 +195,6 @@ TEST_F(FutureTest, AStatusIsAnErrorThatKeepsItsCode) {
   EXPECT_EQ(late.error()->message.view(), std::string(96, 'x')) << "cut off";
 }
 
-TEST_F(FutureTest, WhoHasClaimedItAloneSetsIt) {
-  future<int> f(mem_, "f");
-  promise<int> p = f.claim();
-  ASSERT_TRUE(p);
-  EXPECT_TRUE(p.why());
-  EXPECT_EQ(f.state(), future_state::claimed);
-  EXPECT_EQ(f.claim().why(), outcome::taken) << "two claims of one process are two";
-  EXPECT_EQ(f.set_value(1), outcome::taken);
-  EXPECT_EQ(f.set_error("no"), outcome::taken);
-  harness::process other([&] {
-    EXPECT_EQ(future<int>(mem_, "f").set_value_for(1, 1h), outcome::taken);
-    EXPECT_EQ(f.get_for(1ms), std::nullopt);
-  });
-  EXPECT_EQ(other.wait(), harness::exited(0));
-  promise<int> moved = std::move(p);
-  EXPECT_FALSE(p);
-  EXPECT_EQ(p.set_value(2), outcome::gone);
-  EXPECT_TRUE(moved.set_value(3));
-  EXPECT_EQ(moved.set_value(4), outcome::gone);
-  EXPECT_EQ(moved.why(), outcome::gone);
-  EXPECT_EQ(f.get(), 3);
-  future<int> g(mem_, "g");
-  EXPECT_TRUE(g.claim().set_error("not today", 5));
-  EXPECT_EQ(g.error()->code, 5);
-}
-
-TEST_F(FutureTest, AClaimThatIsReleasedIsAnybodys) {
-  future<int> f(mem_, "f");
-  promise<int> p = f.claim();
-  EXPECT_TRUE(p.release());
-  EXPECT_EQ(p.release(), outcome::gone);
-  EXPECT_EQ(f.state(), future_state::empty);
-  harness::process other([&] {
-    promise<int> theirs = f.claim();
-    EXPECT_TRUE(theirs.release());
-    promise<int> again = f.claim();
-    EXPECT_TRUE(again.set_error(absl::CancelledError("enough")));
-  });
-  EXPECT_EQ(other.wait(), harness::exited(0));
-  EXPECT_TRUE(absl::IsCancelled(f.status()));
-}
-
-TEST_F(FutureTest, TwoClaimsOfOneProcessAreTwo) {
-  future<int> f(mem_, "f");
-  internal::future_shared::core_type core = f.waitable();
-  uint64_t first = 0, second = 0;
-  ASSERT_TRUE(core.claim(1, first) && core.give_back(first));
-  ASSERT_TRUE(core.claim(1, second));
-  EXPECT_EQ(core.keep(first, 1), outcome::gone);
-  EXPECT_EQ(core.drop(first), outcome::gone);
-  EXPECT_TRUE(core.keep(second, 2));
-  EXPECT_EQ(f.get(), 2);
-}
-
-TEST_F(FutureTest, APromiseThatIsDroppedIsBrokenAndAllAreTold) {
-  future<int> f(mem_, "f");
-  harness::process waits([&] { EXPECT_EQ(f.wait(), outcome::broken); });
-  ASSERT_TRUE(harness::wait_until_asleep(waits.pid()));
-  { const promise<int> p = f.claim(); }
-  EXPECT_EQ(waits.wait(), harness::exited(0));
-  EXPECT_EQ(f.state(), future_state::broken);
-  EXPECT_EQ(f.set_value(1), outcome::broken);
-  EXPECT_EQ(f.claim().why(), outcome::broken);
-  const std::optional<future_error> e = f.error();
-  ASSERT_TRUE(e && e->broken_promise);
-  EXPECT_FALSE(e->died);
-  EXPECT_EQ(e->pid, ::getpid());
-  EXPECT_THAT(e->message.str(), HasSubstr("dropped it"));
-  EXPECT_EQ(f.stats().deaths, 0u);
-
-  future<int> g(mem_, "g"), h(mem_, "h");
-  promise<int> p = g.claim();
-  p = h.claim();
-  EXPECT_EQ(g.state(), future_state::broken) << "assigned over";
-  EXPECT_EQ(h.state(), future_state::claimed);
-}
-
-TEST_F(FutureTest, ADeathBreaksThePromiseAndWakesAllWhoWait) {
-  future<int> f(mem_, "f");
-  harness::process dies = claimant_of(f);
-  harness::shared_state<harness::tally> told;
-  std::vector<harness::process> all;
-  for (int i = 0; i < 2; ++i) {
-    all.emplace_back([&]() -> int {
-      int x;
-      const bool broken = f.get(x) == outcome::broken;
-      told->add();
-      return broken && told->wait_for_at_least(2) ? 0 : 1;
-    });
-    ASSERT_TRUE(harness::wait_until_asleep(all.back().pid()));
-  }
-  const pid_t pid = dies.pid();
-  dies.kill();
-  for (harness::process& p : all) EXPECT_EQ(p.wait(), harness::exited(0));
-  EXPECT_EQ(dies.wait(), harness::killed_by(SIGKILL));
-  EXPECT_EQ(f.set_value(1), outcome::broken);
-  EXPECT_EQ(f.stats().deaths, 1u);
-  const std::optional<future_error> e = f.error();
-  ASSERT_TRUE(e && e->broken_promise && e->died);
-  EXPECT_EQ(e->pid, pid);
-  EXPECT_TRUE(absl::IsAborted(f.status()));
-  EXPECT_THAT(f.status().message(), AllOf(HasSubstr(std::to_string(pid)), HasSubstr("died")));
-  EXPECT_THROW(f.get(), error);
-}
-
-TEST_F(FutureTest, TheDeadAreFoundOutByWhoeverComes) {
-  const auto die_holding = [&](future<int>& f) {
-    harness::process dies = claimant_of(f);
-    dies.kill();
-    EXPECT_EQ(dies.wait(), harness::killed_by(SIGKILL));
-  };
-  future<int> looked(mem_, "looked"), set(mem_, "set"), claimed(mem_, "claimed");
-  die_holding(looked);
-  EXPECT_EQ(looked.try_get(), std::nullopt);
-  EXPECT_TRUE(looked.error());
-  die_holding(set);
-  EXPECT_EQ(set.set_value(1), outcome::broken);
-  die_holding(claimed);
-  EXPECT_EQ(claimed.claim().why(), outcome::broken);
-}
-
-TEST_F(FutureTest, AForkedChildDoesNotHoldWhatItsParentClaimed) {
-  future<int> f(mem_, "f");
-  promise<int> p = f.claim();
-  harness::process child([&] {
-    EXPECT_EQ(f.claim().why(), outcome::taken);
-    {
-      promise<int> copy = std::move(p);
-      EXPECT_EQ(copy.set_value(1), outcome::gone);
-    }
-    EXPECT_EQ(f.state(), future_state::claimed);
-  });
-  EXPECT_EQ(child.wait(), harness::exited(0));
-  harness::process drops([&] { const promise<int> copy = std::move(p); });
-  EXPECT_EQ(drops.wait(), harness::exited(0));
-  harness::process releases([&] { EXPECT_EQ(p.release(), outcome::gone); });
-  EXPECT_EQ(releases.wait(), harness::exited(0));
-  harness::process fails([&] { EXPECT_EQ(p.set_error("no"), outcome::gone); });
-  EXPECT_EQ(fails.wait(), harness::exited(0));
-  EXPECT_EQ(f.state(), future_state::claimed) << "no child drops what is its parent's";
-  EXPECT_TRUE(p.set_value(2));
-  EXPECT_EQ(f.get(), 2);
-}
-
-TEST_F(FutureTest, AStoppedClaimantIsNotADeadOne) {
-  future<int> f(mem_, "f");
-  harness::process slow = claimant_of(f);
-  slow.stop();
-  EXPECT_EQ(f.wait_for(1ms), outcome::timed_out);
-  EXPECT_EQ(f.set_value(1), outcome::taken);
-  EXPECT_EQ(f.state(), future_state::claimed);
-}
-
-TEST_F(FutureTest, WhoSetsItWaitsForAnotherWhoIsSettingIt) {
-  future<int> f(mem_, "f");
-  testing::half_set<int> other(mem_, f, 5);
-  EXPECT_EQ(f.state(), future_state::setting);
-  EXPECT_EQ(f.set_value_for(1, 1ms), outcome::timed_out);
-  EXPECT_EQ(f.set_value_for(1, 0s), outcome::taken);
-  EXPECT_EQ(f.set_error_for(1ms, "no"), outcome::timed_out);
-  EXPECT_EQ(f.claim().why(), outcome::taken);
-  EXPECT_EQ(f.get_for(1ms), std::nullopt);
-  harness::process sets([&] { EXPECT_EQ(f.set_value(1), outcome::exists); });
-  ASSERT_TRUE(harness::wait_until_asleep(sets.pid()));
-  other.go_on();
-  EXPECT_EQ(sets.wait(), harness::exited(0));
-  EXPECT_EQ(f.get(), 5);
-}
-
-TEST_F(FutureTest, WhoDiesSettingItHasNotSetIt) {
-  for (const bool claims : {false, true}) {
-    future<int> f(mem_, claims ? "claims" : "sets");
-    testing::half_set<int> dies(mem_, f, 5);
-    harness::process waits([&] { EXPECT_EQ(f.get(), 6); });
-    ASSERT_TRUE(harness::wait_until_asleep(waits.pid()));
-    dies.kill();
-    EXPECT_EQ(dies.wait(), harness::killed_by(SIGKILL));
-    EXPECT_EQ(f.state(), future_state::empty) << "and no promise is broken";
-    EXPECT_TRUE(claims ? f.claim().set_value(6) : f.set_value(6));
-    EXPECT_EQ(waits.wait(), harness::exited(0));
-    EXPECT_EQ(f.stats().deaths, 1u);
-  }
-}
-
 TEST_F(FutureTest, GoesOnWithoutItsNameWhichIsFreeAgain) {
   future<int> f(mem_, "f");
   const future<int> same(mem_, "f");
@@ -448,6 +250,39 @@ TEST_F(FutureTest, WhatNobodyCanHaveWrittenIsCorrupt) {
   e.is_status = 1;
   EXPECT_EQ(g.error()->message.size(), kFutureErrorText);
   EXPECT_TRUE(absl::IsDataLoss(g.status())) << "an error that is OK";
+}
+
+// Whose every question is followed by a word that is another dead one's.
+struct restless {
+  internal::future_slot<hardware>& slot;
+  uint32_t turn = 0;
+
+  owner_tag self() const { return owner_tag(0, 1); }
+  owner_tag tag() const { return self(); }
+  bool is_dead(owner_tag) {
+    slot.word.store(
+        internal::future_word{internal::future_phase::setting, ++turn, owner_tag(1, 1)}.word());
+    return true;
+  }
+  uint32_t death_epoch() const { return 0; }
+  void light_fence() const {}
+  void heavy_fence() const {}
+  int spins() const { return 0; }
+  bool sleep(std::atomic<uint32_t>&, uint32_t, uint32_t, deadline) const { return false; }
+  int wake(std::atomic<uint32_t>&, int) const { return 0; }
+};
+
+TEST(Future, AWordThatNeverStandsStillHoldsUpNobody) {
+  internal::future_header<hardware> header{};
+  struct {
+    internal::future_slot<hardware> slot{};
+    std::byte value[8];
+  } item;
+  restless env{item.slot};
+  env.is_dead({});
+  internal::future_core<hardware, restless> core;
+  core.bind(env, header, item.slot, item.value);
+  EXPECT_EQ(core.set_value(uint64_t{1}, deadline::never()), outcome::corrupt);
 }
 
 TEST_F(FutureTest, AChildThatCouldNotJoinGetsAndClaimsNothing) {
