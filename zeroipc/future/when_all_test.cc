@@ -77,5 +77,24 @@ TEST_F(WhenAllTest, TheFirstErrorInOrderIsRaisedOnceAllAreSettled) {
   EXPECT_THROW(when_all(all[2], all[0]), error);
 }
 
+TEST_F(WhenAllTest, NobodyIsStillAtItWhenItReturns) {
+  for (const bool as_tuple : {false, true}) {
+    std::vector<future<int>> all = some(2);
+    EXPECT_TRUE(all[0].set_error("the first"));
+    harness::process late([&] {
+      ASSERT_TRUE(harness::eventually([&] { return all[1].stats().waits != 0; }));
+      EXPECT_TRUE(all[1].set_value(1));
+    });
+    if (as_tuple) {
+      EXPECT_THROW(when_all(all[0], all[1]), error);
+    } else {
+      EXPECT_THROW(when_all(all), error);
+    }
+    ASSERT_TRUE(all[1].ready());
+    EXPECT_EQ(late.wait(), harness::exited(0));
+    for (const future<int>& f : all) EXPECT_TRUE(f.remove().ok());
+  }
+}
+
 }  // namespace
 }  // namespace zeroipc
