@@ -391,8 +391,8 @@ TEST(Show, SaysWhatIsInEachKindOfStructure) {
   for (const char* note :
        {"5 elements", "version 5", "1 of 4 in use", "newest 3 of 5", "4 of 6 stacked",
         "newest 2 of 2, 2 subscribers", "a value, 1 provider", "asked for, 0 providers",
-        "2 of 7 buffered", "0 offered, 1 receiver waits", "a value", "an error, code 28", "no value",
-        "claimed by slot 0", "a broken promise of slot 0", "5 keys, room for 8",
+        "2 of 7 buffered", "0 offered, 1 receiver waits", "a value", "an error, code 28",
+        "no value", "claimed by slot 0", "a broken promise of slot 0", "5 keys, room for 8",
         "0 keys, room for 9"}) {
     EXPECT_THAT(all.out(), HasSubstr(note));
   }

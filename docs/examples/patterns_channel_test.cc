@@ -1,7 +1,7 @@
 // The parts of the patterns' specification that use channels, as they stand there: they compile, and they work.
 //
 // What a pattern does beyond its sketch, and where the sketch is unsound, is its own library's affair (DESIGN.md, section 6).
-#include <unistd.h>
+#include <signal.h>
 
 #include <atomic>
 #include <chrono>
@@ -169,7 +169,8 @@ void forward_to_actor(int target, int data) {
 }
 
 TEST(Patterns, ActorsHaveChannelsForMailboxes) {
-  zeroipc::harness::process system([] {
+  zeroipc::harness::shared_state<zeroipc::harness::gate> all_done;
+  zeroipc::harness::process system([&] {
     const int data = 40;
     // clang-format off
     // Usage
@@ -182,12 +183,13 @@ TEST(Patterns, ActorsHaveChannelsForMailboxes) {
     // clang-format on
     actors = {&compute_actor, &storage_actor, &network_actor};
     network_actor.send({FORWARD, 2, 1});
-    const bool all = zeroipc::harness::eventually([] { return computed == 42; });
+    if (zeroipc::harness::eventually([] { return computed == 42; })) all_done->open();
     for (Actor* const a : actors) a->send({STOP});
-    // The sketch joins no thread.
-    ::_exit(all ? 0 : 1);
+    // The sketch joins no thread, so there is no orderly end to this.
+    ::raise(SIGKILL);
   });
-  EXPECT_EQ(system.wait(), zeroipc::harness::exited(0));
+  EXPECT_TRUE(all_done->wait());
+  EXPECT_EQ(system.wait(), zeroipc::harness::killed_by(SIGKILL));
 }
 
 }  // namespace

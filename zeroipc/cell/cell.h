@@ -107,6 +107,8 @@ class cell : public plain_structure<cell<T>> {
   }
 
   cell_stats stats() const { return core().stats(); }
+  // For what waits for several things at once: its env() and its changed().
+  const auto& waitable() const { return core(); }
   const std::string& name() const { return state_->held.name(); }
 
  private:

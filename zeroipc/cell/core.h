@@ -152,6 +152,10 @@ class cell_core {
     return changed ? outcome::ok : outcome::timed_out;
   }
 
+  // What a change is announced by.
+  event_word<P>& changed() const { return header_->changed; }
+  Env& env() const { return *env_; }
+
   cell_stats stats() const {
     // Relaxed: figures for people.
     return {version(), header_->waits.load(std::memory_order_relaxed),

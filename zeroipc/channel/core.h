@@ -127,12 +127,18 @@ class rendezvous_core : public rendezvous_base<P, Env, T> {
   }
   // Whether it had not been taken; it will not be any more.
   bool withdraw(const standing& s) {
+    if (!withdraw_quietly(s)) return false;
+    this->after_offer_changed();
+    return true;
+  }
+  // The same, and those who wait for a free offer are not told: who goes on to stand with another one, and tells them when all is over,
+  // does not wake others who do the same, and they him.
+  bool withdraw_quietly(const standing& s) {
     uint64_t seen = s.word;
     // Acquire, if it fails: as in look_after().
     if (this->at(s.index).word.compare_exchange_strong(
             seen, offer_word::next(seen, offer_state::free, {}), std::memory_order_release,
             std::memory_order_acquire)) {
-      this->after_offer_changed();
       return true;
     }
     if (seen != offer_word::next(s.word, offer_state::refused, offer_word::owner(s.word))) {
@@ -141,6 +147,7 @@ class rendezvous_core : public rendezvous_base<P, Env, T> {
     free(s.index, seen);
     return true;
   }
+  void tell_senders() { this->after_offer_changed(); }
 
   // --- receivers ---
 

@@ -206,12 +206,14 @@ class lazy : public plain_structure<lazy<T>> {
       provider* before = state_->newest.load(std::memory_order_acquire);
       std::unique_ptr<provider> p = provider::start(state_->where, c);
       if (p == nullptr) return outcome::exhausted;
+      p->previous.reset(before);
       // Release: pairs with the acquire in own_provider().
       if (state_->newest.compare_exchange_strong(before, p.get(), std::memory_order_acq_rel,
                                                  std::memory_order_relaxed)) {
-        p.release()->previous.reset(before);
+        static_cast<void>(p.release());
         return outcome::ok;
       }
+      static_cast<void>(p->previous.release());  // it is another's
     }
   }
 

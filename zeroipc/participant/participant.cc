@@ -92,7 +92,10 @@ bool participant::sleep_any(std::span<const sleep_word> words, deadline until) {
   const auto add = [&](const std::atomic<uint32_t>* word, uint32_t expected) {
     if (n < entries.size()) entries[n++] = {word, expected};
   };
-  for (const sleep_word& w : words) add(w.word, w.key);
+  for (const sleep_word& w : words) {
+    if (w.word != nullptr) add(w.word, w.key);
+  }
+  const size_t without_epochs = n;
   const participant* last = nullptr;
   for (const sleep_word& w : words) {
     if (w.env == last) continue;
@@ -101,7 +104,7 @@ bool participant::sleep_any(std::span<const sleep_word> words, deadline until) {
     if (!w.env->watched_.load(std::memory_order_acquire)) [[unlikely]]
       w.env->ensure_watched();
     const std::atomic<uint32_t>* const epoch = &w.env->header_->death_epoch;
-    const auto* const known = entries.data() + words.size();
+    const auto* const known = entries.data() + without_epochs;
     if (std::none_of(known, static_cast<const futex_wait_entry*>(entries.data()) + n,
                      [&](const futex_wait_entry& e) { return e.word == epoch; })) {
       add(epoch, w.epoch);

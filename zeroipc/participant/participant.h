@@ -123,7 +123,7 @@ class participant {
   // The same on several words, of any segments, until one of them changes.
   struct sleep_word {
     participant* env;
-    std::atomic<uint32_t>* word;
+    std::atomic<uint32_t>* word;  // nullptr: only for deaths in that segment
     uint32_t key;
     uint32_t epoch;
   };

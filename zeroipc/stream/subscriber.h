@@ -100,6 +100,8 @@ class subscriber {
   uint64_t position() const { return at_.position; }
   // Elements that were overwritten before this subscriber came to them, since it was made.
   uint64_t missed() const { return at_.missed; }
+  // For what waits for several things at once: its env() and its changed().
+  const auto& waitable() const { return body_->core; }
   // Elements that wait to be read.
   uint64_t lag() const {
     const uint64_t tail = body_->core.log().tail();

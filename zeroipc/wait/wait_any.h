@@ -20,14 +20,45 @@ namespace zeroipc::internal {
 template <typename P, typename Env>
 struct awaited {
   Env* env;
-  event_word<P>* event;
+  event_word<P>* event;  // nullptr: only deaths
 };
 
-// As wait_until(). What this template needs of Env beyond what is said there:
+// What this template needs of Env beyond what wait.h says:
 //   kMostAwaited                                      words and segments, together, in one sleep
-//   struct sleep_word {env, word, key, epoch}
+//   struct sleep_word {env, word, key, epoch}         word: nullptr for the deaths of that segment alone
 //   static bool sleep_any(span<const sleep_word>, deadline)
-// REQUIRES: 1 to kMostAwaited events and segments together.
+template <typename P, typename Env>
+class prepared_words {
+ public:
+  // From now on, what is published at any of the events, or dies in their segments, ends the next sleep. REQUIRES: 1 to kMostAwaited
+  // events and segments together.
+  void prepare(std::span<const awaited<P, Env>> events) {
+    n_ = 0;
+    for (const awaited<P, Env>& a : events) {
+      auto* const word = a.event != nullptr ? &a.event->word : nullptr;
+      size_t same = 0;
+      while (same < n_ && (words_[same].word != word || words_[same].env != a.env)) ++same;
+      // One that is there twice is prepared once: a second time would change what the first is to sleep on.
+      if (same != n_ || n_ == words_.size()) continue;
+      const uint32_t epoch = a.env->death_epoch();
+      words_[n_++] = {a.env, word, word != nullptr ? a.event->prepare() : 0, epoch};
+    }
+    // After all of them; one for each segment, whose processes may have agreed on different fences.
+    for (size_t i = 0; i < n_; ++i) {
+      size_t first = 0;
+      while (words_[first].env != words_[i].env) ++first;
+      if (first == i) words_[i].env->heavy_fence();
+    }
+  }
+  // False once the deadline has passed. REQUIRES: the condition has been looked at since prepare().
+  bool sleep(deadline until) { return Env::sleep_any({words_.data(), n_}, until); }
+
+ private:
+  size_t n_ = 0;
+  std::array<typename Env::sleep_word, Env::kMostAwaited> words_;
+};
+
+// As wait_until().
 template <typename P, typename Env, typename Attempt>
 bool wait_until_any(std::span<const awaited<P, Env>> events, deadline until, Attempt&& attempt) {
   if (attempt()) return true;
@@ -36,25 +67,11 @@ bool wait_until_any(std::span<const awaited<P, Env>> events, deadline until, Att
     P::pause();
     if (attempt()) return true;
   }
-  std::array<typename Env::sleep_word, Env::kMostAwaited> words;
+  prepared_words<P, Env> words;
   for (;;) {
-    size_t n = 0;
-    for (const awaited<P, Env>& a : events) {
-      size_t same = 0;
-      while (same < n && words[same].word != &a.event->word) ++same;
-      // One that is there twice is prepared once: a second time would change what the first is to sleep on.
-      if (same != n || n == words.size()) continue;
-      const uint32_t epoch = a.env->death_epoch();
-      words[n++] = {a.env, &a.event->word, a.event->prepare(), epoch};
-    }
-    // After all of them; one for each segment, whose processes may have agreed on different fences.
-    for (size_t i = 0; i < n; ++i) {
-      size_t first = 0;
-      while (words[first].env != words[i].env) ++first;
-      if (first == i) words[i].env->heavy_fence();
-    }
+    words.prepare(events);
     if (attempt()) return true;
-    if (!Env::sleep_any({words.data(), n}, until)) return attempt();
+    if (!words.sleep(until)) return attempt();
   }
 }
 
