@@ -27,6 +27,7 @@
 #include "zeroipc/ring/ring.h"
 #include "zeroipc/rwlock/rwlock.h"
 #include "zeroipc/segment/segment.h"
+#include "zeroipc/select/select.h"
 #include "zeroipc/semaphore/semaphore.h"
 #include "zeroipc/set/set.h"
 #include "zeroipc/stack/stack.h"
