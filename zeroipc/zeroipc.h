@@ -15,6 +15,7 @@
 #include "zeroipc/event/event.h"
 #include "zeroipc/future/future.h"
 #include "zeroipc/future/when_all.h"
+#include "zeroipc/future/when_any.h"
 #include "zeroipc/latch/latch.h"
 #include "zeroipc/lazy/lazy.h"
 #include "zeroipc/map/key_traits.h"

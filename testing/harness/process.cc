@@ -10,11 +10,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <mutex>
+#include <system_error>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -114,6 +118,24 @@ int run_child(const std::function<int()>& body, int failures) {
   return log->any() && code == 0 ? process::kFailedExpectation : code;
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+// A thread that is in AddressSanitizer's heap leaves it locked in the child for ever; the C library's own is prepared for a fork. So
+// the others are given some time to fall asleep: those that a test waits with do, and those that it hammers with do not allocate.
+void let_other_threads_sleep() {
+  static_cast<void>(eventually(std::chrono::milliseconds(200), [] {
+    std::error_code ignored;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", ignored)) {
+      pid_t thread = 0;
+      if (!absl::SimpleAtoi(task.path().filename().string(), &thread)) continue;
+      if (thread != ::gettid() && !is_asleep(thread)) return false;
+    }
+    return true;
+  }));
+}
+#else
+void let_other_threads_sleep() {}
+#endif
+
 }  // namespace
 
 std::ostream& operator<<(std::ostream& os, const exit_state& state) {
@@ -129,6 +151,7 @@ std::ostream& operator<<(std::ostream& os, const exit_state& state) {
 }
 
 void process::start(const std::function<int()>& body) {
+  let_other_threads_sleep();
   ensure_lifeline();
   reported_ = make_log("reported");
   failures_ = make_log("failures");

@@ -55,8 +55,10 @@ char state_of(pid_t thread) {
   return name_end == stat.npos || name_end + 2 >= stat.size() ? '\0' : stat[name_end + 2];
 }
 
+bool is_asleep(pid_t thread) { return state_of(thread) == 'S' && in_futex(thread); }
+
 bool wait_until_asleep(pid_t thread, std::chrono::nanoseconds bound) {
-  return eventually(bound, [&] { return state_of(thread) == 'S' && in_futex(thread); });
+  return eventually(bound, [&] { return is_asleep(thread); });
 }
 
 }  // namespace zeroipc::harness

@@ -25,6 +25,9 @@ inline constexpr std::chrono::seconds kPatience{60};
 // process's pid is its main thread's id; other threads are named by their gettid().
 [[nodiscard]] bool wait_until_asleep(pid_t thread, std::chrono::nanoseconds bound = kPatience);
 
+// Whether it is, now.
+bool is_asleep(pid_t thread);
+
 // The state letter in /proc/<pid>/stat: R, S, D, T (stopped), Z (zombie); 0 if there is no such thread.
 char state_of(pid_t thread);
 

@@ -130,6 +130,12 @@ class future_core {
     return set(future_phase::error, until, [&] { write(error); });
   }
 
+  // Makes it this thread's to settle now, for as long as it takes: by keep() or fail(). Killed before, it is as if it had not been
+  // called, and another one may. Answers as set_value(); `full`: somebody alive is at it.
+  outcome try_begin(uint64_t& mine, death_watch<Env>& deaths) {
+    const owner_tag self = env_->self();
+    return self ? try_take(self, future_phase::setting, mine, deaths) : outcome::exhausted;
+  }
   // Makes it this process's to settle, by the word that it leaves. Answers as above, and does not wait for who is stopped.
   outcome claim(uint32_t pid, uint64_t& mine) {
     const outcome r = take(future_phase::claimed, mine, deadline::at_once());

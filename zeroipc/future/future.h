@@ -37,10 +37,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "zeroipc/background/callback.h"
 #include "zeroipc/base/deadline.h"
 #include "zeroipc/base/error.h"
 #include "zeroipc/base/outcome.h"
@@ -69,6 +73,19 @@ class promise : public internal::promise_base {
 };
 
 // What does not depend on T, as wait(), ready(), error(), set_error(), remove(): future_base.h.
+namespace internal {
+
+template <typename R>
+struct continuation_value {
+  using type = R;
+};
+template <typename R>
+struct continuation_value<absl::StatusOr<R>> {
+  using type = R;
+};
+
+}  // namespace internal
+
 template <typename T>
 class future : public internal::future_base, public plain_structure<future<T>> {
   static_assert(internal::check_shareable<T>());
@@ -125,6 +142,31 @@ class future : public internal::future_base, public plain_structure<future<T>> {
     return core().set_value(value, deadline::after(timeout));
   }
 
+  // Goes on with the value: f(const T&), which returns a U or an absl::StatusOr<U>, settles the future `name` in `mem`. It runs in one of
+  // the processes that said so and have a handle to that future, on a thread of its own, and again in another if that one dies
+  // before it has ended; its value counts once. An error, or a broken promise, is passed on without it; what it throws is an
+  // error. Throws zeroipc::error if that future cannot be opened or created, or the system has no thread left.
+  template <typename F>
+  auto then(const memory& mem, std::string_view name, F f) const {
+    using result = internal::continuation_value<std::invoke_result_t<F&, const T&>>;
+    using U = typename result::type;
+    future<U> next(mem, name);
+    internal::raise_if_error(this->continue_in(
+        next.shared_,
+        [from = *this, f = std::make_shared<F>(std::move(f))](auto& core, uint64_t mine) {
+          std::optional<absl::StatusOr<U>> made;
+          const std::optional<std::string> thrown =
+              internal::message_thrown_by([&] { made.emplace((*f)(*from.peek())); });
+          if (thrown) made.emplace(absl::UnknownError(*thrown));
+          if (made->ok()) {
+            core.keep(mine, **made);
+          } else {
+            core.fail(mine, internal::error_record_of(made->status()));
+          }
+        }));
+    return next;
+  }
+
   // Promises to set it. Tests as false, and says why() as above, if that cannot be.
   zeroipc::promise<T> claim() {
     uint64_t mine = 0;
@@ -134,6 +176,8 @@ class future : public internal::future_base, public plain_structure<future<T>> {
 
  private:
   friend class plain_structure<future>;
+  template <typename>
+  friend class future;
   // Room for a T, which need not have a default constructor.
   union storage {
     storage() {}

@@ -3,11 +3,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "zeroipc/background/worker.h"
 #include "zeroipc/base/error.h"
 #include "zeroipc/name_table/remove_held.h"
+#include "zeroipc/wait/death_watch.h"
+#include "zeroipc/wait/wait.h"
 
 namespace zeroipc::internal {
 
@@ -110,6 +114,46 @@ void future_base::raise_why() const {
   // It was not when this was called, and what is settled never changes.
   if (s.ok()) s = absl::DataLossError(absl::StrCat("future '", name(), "' is corrupt"));
   raise(std::move(s));
+}
+
+absl::Status future_base::continue_in(
+    const std::shared_ptr<future_shared>& next,
+    std::function<void(future_shared::core_type&, uint64_t)> settle) const {
+  const auto from = std::make_shared<future_base>(*this);
+  const auto to = std::make_shared<future_shared>(future_shared{next->held, next->core});
+  const auto notify = [](const future_shared::core_type& core) {
+    core.event().notify(core.env(), INT_MAX);
+  };
+  auto started = worker::start(
+      absl::StrCat("segment ", next->held.segment()->name, ": future '", next->held.name(), "'"),
+      [from, to, notify] {
+        notify(from->core());
+        notify(to->core);
+      },
+      [from, to, settle = std::move(settle)](const worker::stop_flag& stop) {
+        // Until the one is settled; then, until the other is, or is ours to settle.
+        internal::wait_until<hardware>(from->core().env(), from->core().event(), deadline::never(),
+                                       [&] { return stop || from->ready(); });
+        death_watch<participant> deaths(to->core.env());
+        uint64_t mine = 0;
+        outcome r;
+        internal::wait_until<hardware>(to->core.env(), to->core.event(), deadline::never(), [&] {
+          if (stop) return true;
+          r = to->core.try_begin(mine, deaths);
+          return r != outcome::full && r != outcome::taken;
+        });
+        if (stop || !r) return;
+        if (from->has_value()) {
+          settle(to->core, mine);
+        } else {
+          to->core.fail(mine, from->core().look() == outcome::broken
+                                  ? error_record_of(from->status())
+                                  : from->core().error());
+        }
+      });
+  if (!started.ok()) return started.status();
+  next->background = *std::move(started);
+  return absl::OkStatus();
 }
 
 absl::Status future_base::remove() const { return remove_held(shared_->held); }

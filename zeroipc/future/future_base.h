@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,8 @@ struct future_shared {
   using core_type = future_core<hardware, participant>;
   structure held;
   core_type core;
+  // Of one that then() returned: the thread, which keeps a copy of what is above.
+  std::shared_ptr<const void> background = nullptr;
 };
 
 class future_base {
@@ -103,6 +106,13 @@ class future_base {
   outcome claim(uint64_t& mine) const;
   [[noreturn]] void raise_why() const;
   std::optional<future_error> error_of(future_word w) const;
+
+  // Runs `settle` once this is settled, for as long as `next` has a handle in this process, if `next` is not settled by then and
+  // nobody else is at it, until it is. `settle(core, mine)` ends in keep() or fail(), but where there is no value, where the error is
+  // passed on.
+  absl::Status continue_in(
+      const std::shared_ptr<future_shared>& next,
+      std::function<void(future_shared::core_type& next, uint64_t mine)> settle) const;
 
   std::shared_ptr<future_shared> shared_;
 };
