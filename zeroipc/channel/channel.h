@@ -52,6 +52,7 @@
 #include "zeroipc/base/deadline.h"
 #include "zeroipc/base/error.h"
 #include "zeroipc/base/outcome.h"
+#include "zeroipc/base/pull_iterator.h"
 #include "zeroipc/base/shareable.h"
 #include "zeroipc/channel/channel_state.h"
 #include "zeroipc/channel/leased_value.h"
@@ -148,32 +149,10 @@ class channel : public sized_structure<channel<T>> {
   }
 
   // What is received, one after the other, until the channel is closed and drained: `for (const T& x : ch)`.
-  class iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = T;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const T*;
-    using reference = const T&;
-
-    iterator() = default;
-    const T& operator*() const { return *value_; }
-    const T* operator->() const { return &*value_; }
-    iterator& operator++() {
-      value_ = from_->receive();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const { return !value_.has_value(); }
-
-   private:
-    friend class channel;
-    explicit iterator(channel* from) : from_(from), value_(from->receive()) {}
-    channel* from_ = nullptr;
-    std::optional<T> value_;
-  };
+  using iterator = internal::pull_iterator<channel, T>;
   iterator begin() { return iterator(this); }
   std::default_sentinel_t end() const { return {}; }
+  friend std::optional<T> pull_from(channel& c) { return c.receive(); }
 
   // --- without a copy: of a buffered channel, as zeroipc::queue has it; of a rendezvous nothing is to be had, and why() is `gone` ---
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <ranges>
 #include <span>
 #include <string>
 #include <thread>
@@ -117,6 +118,7 @@ TEST_F(ChannelTest, ABufferIsWrittenAndReadInPlace) {
 }
 
 TEST_F(ChannelTest, ABufferIsDrainedAfterTheClose) {
+  static_assert(std::ranges::input_range<channel<int>>);
   channel<int> c(mem_, "c", 4);
   EXPECT_TRUE(c.send(1));
   EXPECT_TRUE(c.send(2));

@@ -147,8 +147,7 @@ class stage_core {
       ours = header_->pump.try_lock(*env_) != lock_result::busy;
       return ours;
     });
-    // Who is to stop may have been woken in place of one who is not.
-    if (!ours) header_->pump.released.notify(*env_, 1);
+    // A stop that was woken in place of somebody else needs not pass that on: wake() wakes all, after stop() has begun to say so.
     return ours;
   }
   void let_go() { header_->pump.unlock(*env_); }

@@ -1,8 +1,11 @@
 // Emitting and reading on, beside the ring, which holds nobody up, and the queue, which has one taker.
 #include <benchmark/benchmark.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "testing/harness/beside.h"
@@ -107,6 +110,47 @@ void BM_QueuePopBesideAPusher(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
+// --- through three stages, pumped by `state.range(0)` other processes, or by this one ---
+
+stream<sample> three_stages(const memory& mem) {
+  const auto same = [](const sample& x) { return x; };
+  return stream<sample>(mem, "s")
+      .map(mem, "one", same)
+      .filter(mem, "two", [](const sample&) { return true; })
+      .map(mem, "three", same);
+}
+void BM_ThroughThreeStages(benchmark::State& state) {
+  const memory mem = *memory::create_anonymous(16 << 20);
+  stream<sample> s(mem, "s", kCapacity, {.when_full = overflow::block});
+  std::vector<std::unique_ptr<harness::process>> pumps;
+  harness::shared_state<harness::tally> there;
+  for (int64_t i = 0; i < state.range(0); ++i) {
+    pumps.push_back(std::make_unique<harness::process>([&, i] {
+      const auto same = [](const sample& x) { return x; };
+      stream<sample> source(mem, "s");
+      std::optional<stream<sample>> mine;
+      // One stage each; each has to be there before the next one can be derived from it.
+      if (i == 0) mine.emplace(source.map(mem, "one", same));
+      if (i == 1)
+        mine.emplace(
+            stream<sample>(mem, "one").filter(mem, "two", [](const sample&) { return true; }));
+      if (i == 2) mine.emplace(stream<sample>(mem, "two").map(mem, "three", same));
+      there->add();
+      for (;;) ::pause();
+    }));
+    if (!there->wait_for_at_least(static_cast<uint32_t>(i) + 1))
+      return state.SkipWithError("a pump is missing");
+  }
+  const stream<sample> end = state.range(0) == 0 ? three_stages(mem) : stream<sample>(mem, "three");
+  auto reader = end.subscriber(stream_start::oldest());
+  const harness::beside emitter([&] { s.emit_for(sample{}, std::chrono::milliseconds(1)); });
+  sample x{};
+  for (auto _ : state) reader.next(x);
+  state.SetItemsProcessed(state.iterations());
+  s.close();
+  for (const auto& p : pumps) p->kill();
+}
+
 BENCHMARK(BM_Emit);
 BENCHMARK(BM_EmitBatch);
 BENCHMARK(BM_EmitAndRead)->Arg(1)->Arg(3);
@@ -115,6 +159,7 @@ BENCHMARK(BM_QueuePushAndPop);
 BENCHMARK(BM_ReadBesideAnEmitter)->Arg(1)->Arg(3)->UseRealTime();
 BENCHMARK(BM_RingReadBesideAWriter)->UseRealTime();
 BENCHMARK(BM_QueuePopBesideAPusher)->UseRealTime();
+BENCHMARK(BM_ThroughThreeStages)->Arg(0)->Arg(3)->UseRealTime();
 
 }  // namespace
 }  // namespace zeroipc

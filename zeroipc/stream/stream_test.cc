@@ -11,6 +11,7 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -298,6 +299,19 @@ TEST_F(StreamTest, AnEmitWakesAllWhoWait) {
   EXPECT_TRUE(s.emit(5));
   EXPECT_EQ(one.wait(), harness::exited(0));
   EXPECT_EQ(other.wait(), harness::exited(0));
+}
+
+TEST_F(StreamTest, ASubscriberIsARange) {
+  static_assert(std::ranges::input_range<subscriber<int>>);
+  stream<int> s(mem_, "s", 16);
+  auto reader = s.subscriber();
+  for (int i = 1; i <= 6; ++i) EXPECT_TRUE(s.emit(i));
+  s.close();
+  std::vector<int> odd;
+  for (const int x : reader | std::views::filter([](int i) { return i % 2 != 0; }))
+    odd.push_back(x);
+  EXPECT_THAT(odd, ElementsAre(1, 3, 5));
+  for (const int x : reader) ADD_FAILURE() << x << " was read before";
 }
 
 TEST_F(StreamTest, Batches) {

@@ -15,6 +15,7 @@
 
 #include "zeroipc/base/deadline.h"
 #include "zeroipc/base/outcome.h"
+#include "zeroipc/base/pull_iterator.h"
 #include "zeroipc/stream/element.h"
 #include "zeroipc/stream/state.h"
 
@@ -80,6 +81,12 @@ class subscriber {
     batch_outcome r = next_until(values.data(), values.size(), deadline::after(timeout));
     return {r.count, internal::late(r.why)};
   }
+
+  // What comes, one after the other, until the stream is closed and all of it was read: `for (const T& x : reader)`.
+  using iterator = internal::pull_iterator<subscriber, T>;
+  iterator begin() { return iterator(this); }
+  std::default_sentinel_t end() const { return {}; }
+  friend std::optional<T> pull_from(subscriber& s) { return s.next(); }
 
   // The next element where it lies, without a copy (of a stream that overwrites: a copy, for it may go any time). Valid until
   // release(), which counts it as dealt with; killed before that, a durable cursor still stands at it.
