@@ -205,6 +205,7 @@ class derivations {
   const stream<T>& self() const { return static_cast<const stream<T>&>(*this); }
   const std::shared_ptr<stream_state<T>>& state() const { return self().state_; }
   stream_body<T>& body() const { return state()->body(); }
+  kept_source kept() const { return {state(), state()->shared_body()}; }
   size_t fewer(uint64_t by) const {
     const size_t capacity = self().capacity();
     return std::max<size_t>(capacity / by, std::min<size_t>(capacity, 16));
@@ -279,7 +280,7 @@ class derivations {
     auto made = as_input(options, [&](const stage_input& input) {
       return declare_stage<Out>(mem, name, what, capacity, *c, {input},
                                 single_feed<hardware, participant, T>(source<0>()), std::move(op),
-                                {state()});
+                                {kept()});
     });
     if (!made.ok()) return made.status();
     return stream<Out>(*std::move(made));
@@ -301,7 +302,7 @@ class derivations {
       return there.as_input(options, [&](const stage_input& second) {
         return declare_stage<Out>(mem, name, what, capacity, *c, {input, second},
                                   Feed(source<0>(), there.template source<1>()), pass_operator(),
-                                  {state(), there.state()});
+                                  {kept(), there.kept()});
       });
     });
     return stream<Out>(value_or_raise(std::move(made)));

@@ -88,12 +88,24 @@ void serve_stage(Pump& pump, stage_core<hardware, participant>& stage, std::stri
   if (r != outcome::gone && r != outcome::closed) report_pump(where, r);
 }
 
+// A stream that a stage is derived from, for as long as it is needed: its state by who has the derived one, so that it is pumped itself;
+// its body by the thread that pumps, for an operator may drop the last handle.
+struct kept_source {
+  std::shared_ptr<const void> state, body;
+};
+
+inline std::vector<std::shared_ptr<const void>> bodies_of(const std::vector<kept_source>& sources) {
+  std::vector<std::shared_ptr<const void>> all;
+  for (const kept_source& source : sources) all.push_back(source.body);
+  return all;
+}
+
 // REQUIRES: `choices.stage` says what the operator's state takes.
 template <typename Out, typename Feed, typename Operator>
 absl::StatusOr<std::shared_ptr<stream_state<Out>>> declare_stage(
     const memory& mem, std::string_view name, std::string_view what, uint64_t capacity,
     const stream_choices& choices, const std::vector<stage_input>& inputs, Feed feed, Operator op,
-    std::vector<std::shared_ptr<const void>> sources) {
+    const std::vector<kept_source>& sources) {
   const std::string where = absl::StrCat("segment ", mem.name(), ": stream '", name, "'");
   const absl::StatusOr<stage_origin> asked = origin_of_stage(where, name, what, inputs);
   if (!asked.ok()) return asked.status();
@@ -123,11 +135,13 @@ absl::StatusOr<std::shared_ptr<stream_state<Out>>> declare_stage(
         body->core.wake_emitters();
         for (const auto& e : events) e.event->notify(*e.env, INT_MAX);
       },
-      [body, pumps, where = absl::StrCat(where, ", ", found.text())](
-          const worker::stop_flag& stop) { serve_stage(*pumps, body->stage, where, stop); });
+      [body, sources_bodies = bodies_of(sources), pumps,
+       where = absl::StrCat(where, ", ", found.text())](const worker::stop_flag& stop) {
+        serve_stage(*pumps, body->stage, where, stop);
+      });
   if (!started.ok()) return started.status();
   auto state = std::make_shared<stream_state<Out>>(body);
-  for (auto& source : sources) state->keep_source(std::move(source));
+  for (const kept_source& source : sources) state->keep_source(source.state);
   state->keep(*std::move(started));
   return state;
 }

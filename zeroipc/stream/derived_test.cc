@@ -395,6 +395,25 @@ TEST_F(DerivedTest, AnOperatorThatThrowsIsReported) {
   set_callback_error_handler({});
 }
 
+TEST_F(DerivedTest, AnOperatorMayDropTheStreamsThatItIsIn) {
+  auto s = std::make_unique<stream<int>>(mem_, "s", 16);
+  std::unique_ptr<stream<int>> derived;
+  harness::gate made, dropped;
+  derived = std::make_unique<stream<int>>(s->map(mem_, "x", twice).map(mem_, "y", [&](int x) {
+    EXPECT_TRUE(made.wait());
+    derived.reset();
+    s.reset();
+    dropped.open();
+    return x;
+  }));
+  made.open();
+  EXPECT_TRUE(stream<int>(mem_, "s").emit(1));
+  EXPECT_TRUE(dropped.wait());
+  // The element counts, for its operator has returned, or does for the next one who pumps.
+  const auto again = stream<int>(mem_, "x").map(mem_, "y", [](int x) { return x; });
+  EXPECT_EQ(again.subscriber(stream_start::oldest()).next(), 2);
+}
+
 std::string message_of(const std::function<void()>& f) {
   try {
     f();
