@@ -20,6 +20,8 @@ def zeroipc_fuzz_test(name, srcs, corpus, mutations, deps = [], **kwargs):
         args = ["$(rootpath {})".format(corpus), str(mutations)],
         data = [corpus],
         main = False,
+        # One thread: there is nothing for ThreadSanitizer to see.
+        tags = ["no_tsan"],
         deps = deps + ["//testing/hostile:fuzz_main"],
         **kwargs
     )
