@@ -1,0 +1,42 @@
+#include "absl/status/status.h"
+#include "gtest/gtest.h"
+#include "patterns/base/counters.h"
+#include "patterns/base/health.h"
+#include "testing/harness/harness.h"
+#include "zeroipc/segment/segment.h"
+
+namespace zeroipc::patterns {
+namespace {
+
+enum class Event { kCalls, kTimeouts, kCount };
+enum class OtherEvent { kOne, kTwo, kThree, kCount };
+
+TEST(Counters, AreOfAllProcesses) {
+  const harness::unique_segment segment;
+  const memory mem(segment.name(), 1 << 20);
+  const Counters<Event> counters(mem, "c");
+  harness::process child([&] {
+    const memory mem(segment.name());
+    Counters<Event>(mem, "c").add(Event::kTimeouts, 3);
+  });
+  EXPECT_EQ(child.wait(), harness::exited(0));
+  counters.add(Event::kTimeouts);
+  EXPECT_EQ(counters.get(Event::kCalls), 0u);
+  EXPECT_EQ(counters.get(Event::kTimeouts), 4u);
+}
+
+TEST(Counters, OfAnotherSizeAreAnError) {
+  const harness::unique_segment segment;
+  const memory mem(segment.name(), 1 << 20);
+  const Counters<Event> counters(mem, "c");
+  EXPECT_EQ(Counters<OtherEvent>::open_or_create(mem, "c").status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(Health, IsWellWithoutAReason) {
+  EXPECT_TRUE(Health());
+  EXPECT_FALSE((Health{false, "full"}));
+}
+
+}  // namespace
+}  // namespace zeroipc::patterns
