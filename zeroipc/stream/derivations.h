@@ -122,6 +122,15 @@ class derivations {
     require(n != 0, mem, name, "sample: every 0th is none");
     return made<T>(mem, name, absl::StrCat("sample ", n), sample_operator{{n}}, options);
   }
+  // The newest of what comes within `time` of the first one, by the clock of who pumps.
+  template <typename Rep, typename Period>
+  stream<T> sample(const memory& mem, std::string_view name,
+                   std::chrono::duration<Rep, Period> time,
+                   const derive_options& options = {}) const {
+    const int64_t ns = std::chrono::ceil<std::chrono::nanoseconds>(time).count();
+    return made<T>(mem, name, absl::StrCat("sample in ", ns, " ns"), timed_sample_operator<T>{ns},
+                   options);
+  }
   // At most one in that time, by the clock of who pumps; what comes in between is left out.
   template <typename Rep, typename Period>
   stream<T> throttle(const memory& mem, std::string_view name,

@@ -91,6 +91,8 @@ TEST_F(DerivedTest, Operators) {
   EXPECT_THAT(all_of(five.skip(mem_, "but two", 2)), ElementsAre(3, 4, 5));
   EXPECT_THAT(all_of(five.skip(mem_, "but nine", 9)), IsEmpty());
   EXPECT_THAT(all_of(five.sample(mem_, "every second", 2)), ElementsAre(1, 3, 5));
+  EXPECT_THAT(all_of(five.sample(mem_, "newest in an hour", 1h)), ElementsAre(5));
+  EXPECT_THAT(all_of(five.sample(mem_, "newest in no time", 0ns)), ElementsAre(1, 2, 3, 4, 5));
   EXPECT_THAT(all_of(five.throttle(mem_, "slow", 1h)), ElementsAre(1));
   EXPECT_THAT(all_of(five.throttle(mem_, "fast", 0ns)), ElementsAre(1, 2, 3, 4, 5));
   const auto [odd, even] = five.partition(mem_, "odds", "evens", is_odd);
@@ -144,6 +146,15 @@ TEST_F(DerivedTest, AWindowOfTimeEndsThoughNothingComes) {
   EXPECT_TRUE(s.emit(2));
   ASSERT_TRUE(reader.peek(w));
   EXPECT_EQ(w->front(), 2);
+}
+
+TEST_F(DerivedTest, ASampleOfTimeIsTakenThoughNothingComes) {
+  stream<int> s(mem_, "s", 100);
+  auto reader = s.sample(mem_, "samples", 1ms).subscriber(stream_start::oldest());
+  for (const int x : {1, 2}) {
+    EXPECT_TRUE(s.emit(x));
+    EXPECT_EQ(reader.next(), x);
+  }
 }
 
 TEST_F(DerivedTest, MergeAndZip) {
@@ -215,7 +226,7 @@ TEST_F(DerivedTest, IntermediateHandlesMayBeTemporaries) {
   stream<int> s(mem_, "s", 100);
   std::optional<stream<int>> end =
       s.filter(mem_, "odd", is_odd).map(mem_, "twice", twice).scan(mem_, "sums", 0, sum);
-  auto reader = end->subscriber(stream_start::oldest());
+  auto reader = stream<int>(mem_, "sums").subscriber(stream_start::oldest());
   for (int i = 1; i <= 5; ++i) EXPECT_TRUE(s.emit(i));
   EXPECT_EQ(reader.next(), 2);
   EXPECT_EQ(reader.next(), 8);
@@ -227,6 +238,16 @@ TEST_F(DerivedTest, IntermediateHandlesMayBeTemporaries) {
   EXPECT_TRUE(s.emit(7));
   end = s.filter(mem_, "odd", is_odd).map(mem_, "twice", twice).scan(mem_, "sums", 0, sum);
   EXPECT_EQ(reader.next(), 32);
+}
+
+TEST_F(DerivedTest, ASubscriberKeepsThePumpGoing) {
+  stream<int> s(mem_, "s", 100);
+  std::optional<subscriber<int>> reader =
+      s.filter(mem_, "odd", is_odd).map(mem_, "twice", twice).subscriber(stream_start::oldest());
+  EXPECT_TRUE(s.emit(3));
+  EXPECT_EQ(reader->next(), 6);
+  reader.reset();
+  EXPECT_FALSE(stream<int>(mem_, "odd").pump()->is_alive);
 }
 
 TEST_F(DerivedTest, ItIsAStreamLikeAnyOther) {
@@ -257,9 +278,8 @@ TEST_F(DerivedTest, ItIsAStreamLikeAnyOther) {
 
 TEST_F(DerivedTest, TheNextOneTakesOverAtTheExactElement) {
   stream<int> s(mem_, "s", 64, {.when_full = overflow::block});
-  stream<int> sums = s.scan(mem_, "sums", 0, sum);
-  auto reader = sums.subscriber(stream_start::oldest());
-  sums = stream<int>(mem_, "sums");  // this process does not pump
+  s.scan(mem_, "sums", 0, sum);  // this process does not pump
+  auto reader = stream<int>(mem_, "sums").subscriber(stream_start::oldest());
   int expected = 0;
   for (int round = 0; round < 10; ++round) {
     // It dies after its third element, whatever of that was committed.

@@ -229,6 +229,28 @@ struct timed_window_operator {
   void end(state& s, sink<window<T>>& out) { late(s, out); }
 };
 
+// The newest of what comes within a time, by the clock of whoever pumps, from the first of them on.
+template <typename T>
+struct timed_sample_operator {
+  using state = listing<T>;
+  int64_t ns;
+  size_t state_bytes() const { return state::bytes(1); }
+  bool sound(const state& s) const { return s.n <= 1; }
+  void begin(state& s) { s = {}; }
+  int64_t due(const state& s) const { return s.due; }
+  void late(state& s, sink<T>& out) {
+    if (s.n != 0) out.put(s.items()[0]);
+    s = {};
+  }
+  void next(const T& x, state& s, sink<T>& out) {
+    if (s.n != 0 && deadline::now_ns() >= s.due) late(s, out);
+    if (s.n == 0) s.due = deadline::now_ns() + ns;
+    s.n = 0;
+    s.add(x);
+  }
+  void end(state& s, sink<T>& out) { late(s, out); }
+};
+
 }  // namespace zeroipc::internal
 
 #endif  // ZEROIPC_STREAM_OPERATORS_H_

@@ -147,27 +147,16 @@ class stream : public internal::derivations<T> {
   // --- subscribing ---
 
   // A passing subscriber, at the caller's own pace. Errors: ResourceExhausted (all cursors are in use).
+  // It keeps running what runs for the stream in this process: where it is a derived one, its pump.
   absl::StatusOr<zeroipc::subscriber<T>> make_subscriber(
       stream_start from = stream_start::next()) const {
-    typename core_type::held_cursor held;
-    const outcome r = core().subscribe(from.position(core().log().tail()), held);
-    if (!r) return refused(r, {});
-    return zeroipc::subscriber<T>(state_->shared_body(), held);
+    return subscriber_that_keeps(state_, from);
   }
   // The durable one of that name, where it stands; begins at `from` the first time. Errors: ResourceExhausted (all cursors are in
   // use), AlreadyExists (another live process, or another subscriber of this one, reads there), InvalidArgument (the name is empty or longer than 95 bytes).
   absl::StatusOr<zeroipc::subscriber<T>> make_subscriber(
       std::string_view name, stream_start from = stream_start::next()) const {
-    if (name.empty() || name.size() > kMaxNameBytes) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(state_->body().where(), ": a subscriber's name has 1 to ", kMaxNameBytes,
-                       " bytes, this one ", name.size()));
-    }
-    typename core_type::held_cursor held;
-    const outcome r = core().subscribe(internal::cursor_state::durable, name,
-                                       from.position(core().log().tail()), held);
-    if (!r) return refused(r, name);
-    return zeroipc::subscriber<T>(state_->shared_body(), held);
+    return subscriber_that_keeps(state_, name, from);
   }
   // The same. Throw zeroipc::error.
   zeroipc::subscriber<T> subscriber(stream_start from = stream_start::next()) const {
@@ -199,8 +188,9 @@ class stream : public internal::derivations<T> {
   template <typename F>
   requires std::is_invocable_v<F&, const T&> absl::Status try_subscribe(
       F callback, const subscribe_options& options = {}) {
-    auto made = options.name.empty() ? make_subscriber(options.from)
-                                     : make_subscriber(options.name, options.from);
+    // The thread that reads is owned by what a subscriber usually keeps.
+    auto made = options.name.empty() ? subscriber_that_keeps(nullptr, options.from)
+                                     : subscriber_that_keeps(nullptr, options.name, options.from);
     if (!made.ok()) return made.status();
     const std::shared_ptr<body> b = state_->shared_body();
     // std::function wants what can be copied.
@@ -245,6 +235,29 @@ class stream : public internal::derivations<T> {
   static constexpr uint32_t kMostSubscribers = 4096;
 
   explicit stream(std::shared_ptr<state> s) : state_(std::move(s)) {}
+
+  // `keeps`: for as long as the subscriber is there.
+  absl::StatusOr<zeroipc::subscriber<T>> subscriber_that_keeps(std::shared_ptr<const void> keeps,
+                                                               stream_start from) const {
+    typename core_type::held_cursor held;
+    const outcome r = core().subscribe(from.position(core().log().tail()), held);
+    if (!r) return refused(r, {});
+    return zeroipc::subscriber<T>(state_->shared_body(), held, std::move(keeps));
+  }
+  absl::StatusOr<zeroipc::subscriber<T>> subscriber_that_keeps(std::shared_ptr<const void> keeps,
+                                                               std::string_view name,
+                                                               stream_start from) const {
+    if (name.empty() || name.size() > kMaxNameBytes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(state_->body().where(), ": a subscriber's name has 1 to ", kMaxNameBytes,
+                       " bytes, this one ", name.size()));
+    }
+    typename core_type::held_cursor held;
+    const outcome r = core().subscribe(internal::cursor_state::durable, name,
+                                       from.position(core().log().tail()), held);
+    if (!r) return refused(r, name);
+    return zeroipc::subscriber<T>(state_->shared_body(), held, std::move(keeps));
+  }
 
   static absl::StatusOr<stream> make(const memory& mem, std::string_view name,
                                      internal::open_mode mode, size_t capacity,

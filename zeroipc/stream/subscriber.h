@@ -47,6 +47,7 @@ class subscriber {
     if (this != &other) {
       drop();
       body_ = std::move(other.body_);
+      keeps_ = std::move(other.keeps_);
       held_ = other.held_;
       at_ = other.at_;
       copy_ = std::move(other.copy_);
@@ -119,8 +120,13 @@ class subscriber {
   friend class stream<T>;
   using held_cursor = typename decltype(internal::stream_body<T>::core)::held_cursor;
 
-  subscriber(std::shared_ptr<internal::stream_body<T>> body, const held_cursor& held)
-      : body_(std::move(body)), held_(held), reader_(body_->choices.window) {
+  // `keeps`: what runs for the stream in this process, its pump for one, which goes on while somebody reads here.
+  subscriber(std::shared_ptr<internal::stream_body<T>> body, const held_cursor& held,
+             std::shared_ptr<const void> keeps = nullptr)
+      : body_(std::move(body)),
+        keeps_(std::move(keeps)),
+        held_(held),
+        reader_(body_->choices.window) {
     at_.position = body_->core.position(held);
   }
 
@@ -184,6 +190,7 @@ class subscriber {
   }
 
   std::shared_ptr<internal::stream_body<T>> body_;
+  std::shared_ptr<const void> keeps_;
   held_cursor held_;
   struct {
     uint64_t position = 0;
