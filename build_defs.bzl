@@ -9,6 +9,11 @@ _OWN_COPTS = select({
     "//conditions:default": [],
 })
 
+_NOT_OPTIMIZED = select({
+    "//:fastbuild_here": ["-O0"],
+    "//conditions:default": [],
+})
+
 # What `--build_tag_filters=-test` leaves out.
 _TEST = ["test"]
 
@@ -29,8 +34,8 @@ _lone_includes = rule(
 def zeroipc_cc_library(name, hdrs = [], copts = [], testonly = False, **kwargs):
     """A cc_library each of whose headers must also compile alone.
 
-    That is checked by `<name>_headers_compile_alone`, which `//...` builds and on which nothing depends, so that it costs
-    users in other workspaces nothing.
+    That is checked by `<name>_headers_compile_alone`, which `build //...` builds and on which nothing depends, so that it
+    costs users in other workspaces nothing.
 
     Args:
       name: As for cc_library.
@@ -59,13 +64,12 @@ def zeroipc_cc_library(name, hdrs = [], copts = [], testonly = False, **kwargs):
             copts = copts,
             # One object file per header is proof enough.
             linkstatic = True,
-            tags = _TEST,
             testonly = True,
             visibility = ["//visibility:private"],
             deps = [name],
         )
 
-def zeroipc_cc_test(name, deps = [], copts = [], size = "small", cpus = 1, main = True, tags = [], **kwargs):
+def zeroipc_cc_test(name, deps = [], copts = [], size = "small", cpus = 1, main = True, optimized = True, tags = [], **kwargs):
     """A cc_test with GoogleTest.
 
     Args:
@@ -75,13 +79,14 @@ def zeroipc_cc_test(name, deps = [], copts = [], size = "small", cpus = 1, main 
       size: As for cc_test; .bazelrc gives a small test five minutes.
       cpus: How many processors the test keeps busy, so that Bazel does not run others beside it.
       main: Whether to take GoogleTest's main(); False where the test brings one.
+      optimized: Whether to compile it with optimisation; False where it would take longer to compile for that than to run.
       tags: As for cc_test.
       **kwargs: Passed on to cc_test.
     """
     cc_test(
         name = name,
         size = size,
-        copts = _OWN_COPTS + copts,
+        copts = (_OWN_COPTS if optimized else _NOT_OPTIMIZED) + copts,
         tags = tags + _TEST + (["cpu:{}".format(cpus)] if cpus > 1 else []),
         deps = deps + ["@com_google_googletest//:gtest_main" if main else "@com_google_googletest//:gtest"],
         **kwargs

@@ -38,8 +38,8 @@ inline memory small_memory(size_t bytes = 128 << 10) {
 template <typename Rig>
 class structure_sweep {
  public:
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  static constexpr long kQuickStride = 4, kQuickSecondStride = 16;
+#if defined(__SANITIZE_ADDRESS__)
+  static constexpr long kQuickStride = 16, kQuickSecondStride = 48;
 #else
   static constexpr long kQuickStride = 1, kQuickSecondStride = 3;
 #endif

@@ -30,13 +30,13 @@ constexpr memory_options kSmall = {.max_participants = 16, .max_threads = 64, .m
 // A sanitizer multiplies the instructions.
 #if defined(__SANITIZE_THREAD__)
 constexpr int kQuickKills = 3;
-constexpr long kQuickStride = 200, kQuickSecondStride = 60, kQuickFirst = 20;
+constexpr long kQuickStride = 400, kQuickSecondStride = 60, kQuickFirst = 40;
 #elif defined(__SANITIZE_ADDRESS__)
-constexpr int kQuickKills = 5;
-constexpr long kQuickStride = 200, kQuickSecondStride = 40, kQuickFirst = 5;
+constexpr int kQuickKills = 3;
+constexpr long kQuickStride = 400, kQuickSecondStride = 40, kQuickFirst = 10;
 #else
-constexpr int kQuickKills = 25;
-constexpr long kQuickStride = 30, kQuickSecondStride = 11, kQuickFirst = 1;
+constexpr int kQuickKills = 12;
+constexpr long kQuickStride = 60, kQuickSecondStride = 11, kQuickFirst = 1;
 #endif
 
 absl::Status create(const memory& mem, std::string_view name, uint64_t bytes = 300,

@@ -16,11 +16,7 @@ namespace {
 
 using testing::instrument;
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr uint64_t kQuickExecutions = 1'000, kQuickRecoveries = 10'000;
-#else
 constexpr uint64_t kQuickExecutions = 5'000, kQuickRecoveries = 150'000;
-#endif
 
 struct program_of {
   const char* what;

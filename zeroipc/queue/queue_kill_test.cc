@@ -39,7 +39,7 @@
 namespace zeroipc {
 namespace {
 
-int run_seconds = 2;
+int run_seconds = 1;
 uint64_t first_seed = 0;
 
 constexpr uint64_t kMost = uint64_t{1} << 26;  // items a producer may push in a round

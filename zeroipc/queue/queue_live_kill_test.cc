@@ -33,13 +33,7 @@ using zeroipc::testing::quick_or_full;
 constexpr uint64_t kFirstOwn = 10'000;  // ids of the survivors' own items
 constexpr uint64_t kMostOwn = 50'000;
 
-#if defined(__SANITIZE_THREAD__)
-constexpr long kQuickKills = 1;  // an operation
-#elif defined(__SANITIZE_ADDRESS__)
-constexpr long kQuickKills = 2;
-#else
-constexpr long kQuickKills = 4;
-#endif
+constexpr long kQuickKills = 2;  // an operation
 
 struct accounts {
   std::atomic<bool> stop{false};

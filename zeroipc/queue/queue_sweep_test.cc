@@ -26,14 +26,7 @@ using zeroipc::testing::moment;
 using zeroipc::testing::quick_or_full;
 using zeroipc::testing::segment_sweep;
 
-// A sanitizer multiplies the instructions.
-#if defined(__SANITIZE_THREAD__)
-constexpr long kQuickStride = 400, kQuickFirst = 4;
-#elif defined(__SANITIZE_ADDRESS__)
-constexpr long kQuickStride = 100, kQuickFirst = 1;
-#else
-constexpr long kQuickStride = 40, kQuickFirst = 1;
-#endif
+constexpr long kQuickStride = 40;
 
 template <typename Policy>
 class QueueSweep : public ::testing::Test {
@@ -123,8 +116,7 @@ TYPED_TEST(QueueSweep, AnyInstructionMayBeTheLast) {
     this->Forget();
     sweep.every_instruction(
         [&] { op.run(rig.q); },
-        [&](const memory& copy, const moment& at) { this->Judge(copy, op, at, 0); },
-        quick_or_full(kQuickFirst, 1L));
+        [&](const memory& copy, const moment& at) { this->Judge(copy, op, at, 0); });
     if (!op.adds.empty() || op.takes != 0 || op.closes) {
       EXPECT_GE(sweep.states(), 2) << op.name << " touches no shared memory";
     }
@@ -201,7 +193,7 @@ TYPED_TEST(QueueSweep, CreationAndRemovalAreWholeOrNot) {
           const absl::Status removed = remove(copy, "other");
           EXPECT_TRUE(removed.ok() || (removes && absl::IsNotFound(removed))) << removed;
         },
-        quick_or_full(kQuickFirst * 4, 1L));
+        quick_or_full(4L, 1L));
     instructions += sweep.instructions();
     states += sweep.states();
     if (this->HasFailure()) return;

@@ -23,8 +23,8 @@ using testing::moment;
 using testing::quick_or_full;
 using testing::segment_sweep;
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr long kQuickStride = 4, kQuickSecondStride = 16;
+#if defined(__SANITIZE_ADDRESS__)
+constexpr long kQuickStride = 16, kQuickSecondStride = 48;
 #else
 constexpr long kQuickStride = 1, kQuickSecondStride = 3;
 #endif
