@@ -11,6 +11,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -70,7 +71,8 @@ std::string segment_of(pid_t demo) {
     std::ifstream in(absl::StrCat("/proc/", worker, "/cmdline"));
     const std::string line(std::istreambuf_iterator<char>(in), {});
     const std::vector<std::string> words = absl::StrSplit(line, '\0');
-    if (words.size() > 2 && words[1] == "demo-worker") return words[2];
+    if (words.size() > 2 && (words[1] == "demo-worker" || words[1] == "demo-stage"))
+      return words[2];
   }
   return "";
 }
@@ -173,14 +175,55 @@ TEST(Demo, AWorkerKilledByHandIsReplacedToo) {
   EXPECT_EQ(run.json()["killed"], 40);
 }
 
-class DemoEnds : public ::testing::TestWithParam<int> {};
+nlohmann::json run_telemetry(std::vector<std::string> arguments, int expected_code = 0) {
+  arguments.insert(arguments.begin(), {"demo", "telemetry"});
+  arguments.push_back("--json");
+  tool_run run(arguments);
+  EXPECT_EQ(run.wait(), expected_code) << run.err() << run.out();
+  return run.json();
+}
+
+TEST(Telemetry, HasNoGapAlthoughTwentyStagesAreKilled) {
+  for (const char* seed : {"1", "2"}) {
+    const nlohmann::json j = run_telemetry({"--time", "1s", "--interval", "2ms", "--seed", seed});
+    EXPECT_EQ(j["exact"], true) << j;
+    EXPECT_EQ(j["readings"], 500);
+    EXPECT_EQ(j["validated"], 500);
+    EXPECT_EQ(j["summaries"], 50);
+    EXPECT_EQ(j["killed"], 20);
+    EXPECT_EQ(j["died_otherwise"], 0);
+  }
+}
+
+TEST(Telemetry, AlertsFromItsLimitOn) {
+  EXPECT_EQ(run_telemetry({"--time", "200ms", "--kill", "0", "--limit", "0"})["alerts"], 2);
+  tree proc("proc");
+  proc.add("stat", "cpu 1 2 3 4 5\n");
+  proc.add("meminfo", "MemTotal: 4 kB\nMemAvailable: 1 kB\n");
+  const auto alerts = [&](const char* limit) {
+    return run_telemetry(
+        {"--time", "110ms", "--kill", "3", "--limit", limit, "--proc", proc.path()})["alerts"];
+  };
+  EXPECT_EQ(alerts("0.75"), 1);
+  EXPECT_EQ(alerts("0.76"), 0);
+}
+
+TEST(Telemetry, SaysWhatItNeeds) {
+  EXPECT_EQ(run_telemetry({"--proc", "/does/not/exist"}, 3)["error"]["code"], "not_found");
+  EXPECT_EQ(run_tool({"demo", "telemetry", "--time", "soon"}).code, 2);
+  EXPECT_EQ(run_tool({"demo", "telemetry", "--time", "10h", "--interval", "1ms"}).code, 2);
+  EXPECT_THAT(run_tool({"demo", "--list"}).out, HasSubstr("zeroipc demo telemetry"));
+}
+
+class DemoEnds : public ::testing::TestWithParam<std::tuple<int, bool>> {};
 
 TEST_P(DemoEnds, LeavingNoProcessAndNoSegment) {
-  const int signal = GetParam();
+  const auto [signal, telemetry] = GetParam();
   tree files(absl::StrCat("ended", signal));
   files.fill(50, 500);
-  // More deaths than anybody has time for: it runs until it is told to stop.
-  tool_run run({"demo", files.path(), "--kill", "100000"});
+  // It runs until it is told to stop: there are more deaths than anybody has time for, or an hour to go.
+  tool_run run(telemetry ? std::vector<std::string>{"demo", "telemetry", "--time", "1h", "-i", "1s"}
+                         : std::vector<std::string>{"demo", files.path(), "--kill", "100000"});
   const pid_t pid = run.process().pid();
   std::string segment;
   ASSERT_TRUE(harness::eventually([&] { return !(segment = segment_of(pid)).empty(); }));
@@ -196,9 +239,12 @@ TEST_P(DemoEnds, LeavingNoProcessAndNoSegment) {
   })) << segment;
 }
 
-INSTANTIATE_TEST_SUITE_P(BySignal, DemoEnds, ::testing::Values(SIGINT, SIGTERM, SIGHUP, SIGKILL),
+INSTANTIATE_TEST_SUITE_P(BySignal, DemoEnds,
+                         ::testing::Combine(::testing::Values(SIGINT, SIGTERM, SIGHUP, SIGKILL),
+                                            ::testing::Bool()),
                          [](const auto& instance) {
-                           return absl::StrCat("Signal", instance.param);
+                           return absl::StrCat("Signal", std::get<0>(instance.param),
+                                               std::get<1>(instance.param) ? "Telemetry" : "Words");
                          });
 
 TEST(Demo, ThePlainReportSaysExact) {

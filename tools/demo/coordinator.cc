@@ -1,6 +1,5 @@
 #include "tools/demo/coordinator.h"
 
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,21 +7,15 @@
 #include <cstdlib>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "tools/cli/interrupt.h"
 #include "tools/demo/job.h"
-#include "tools/inspect/segment_view.h"
 #include "zeroipc/base/deadline.h"
 #include "zeroipc/segment/segment.h"
 
 namespace zeroipc::demo {
 namespace {
 
-constexpr std::string_view kSegmentPrefix = "/zeroipc-demo-";
 constexpr size_t kSegmentBytes = 32 << 20;
 constexpr uint64_t kFilesCapacity = 256;
 constexpr uint64_t kResultsCapacity = 1024;
@@ -33,12 +26,6 @@ constexpr int64_t kFinishing = 30'000'000'000;
 
 int64_t now_ns() { return deadline::now_ns(); }
 
-std::string fresh_segment_name() {
-  uint64_t id = 0;
-  if (::getrandom(&id, sizeof id, 0) != sizeof id) id = static_cast<uint64_t>(now_ns());
-  return absl::StrFormat("%s%016x", kSegmentPrefix, id);
-}
-
 absl::Status interrupted_status() {
   return absl::CancelledError(absl::StrCat("ended by signal ", tools::interrupted()));
 }
@@ -46,58 +33,37 @@ absl::Status interrupted_status() {
 }  // namespace
 
 struct coordinator::channels {
-  channels(memory m, file_queue f, result_queue r)
-      : mem(std::move(m)), files(std::move(f)), results(std::move(r)) {}
-  memory mem;
+  channels(file_queue f, result_queue r) : files(std::move(f)), results(std::move(r)) {}
   file_queue files;
   result_queue results;
 };
-
-void coordinator::sweep() {
-  for (const std::string& name : tools::shared_memory_names()) {
-    if (!absl::StartsWith(name, kSegmentPrefix)) continue;
-    const tools::segment_view view = tools::look_at(name);
-    // One that was made a moment ago may have nobody in it yet.
-    const bool settled = absl::Now() - absl::FromUnixNanos(view.created_ns) > absl::Seconds(10);
-    if (view.is == tools::standing::usable && view.live() == 0 && settled)
-      memory::unlink(name).IgnoreError();
-  }
-}
 
 coordinator::coordinator(const coordinator_options& options, const file_list& files, progress& line)
     : options_(options),
       files_(files),
       progress_(line),
-      segment_(fresh_segment_name()),
       ledger_(files.paths.size()),
       plan_(options.kills, files.paths.size(), options.seed) {
   crew_ = std::make_unique<crew>(static_cast<size_t>(options.workers),
-                                 std::vector<std::string>{"zeroipc", "demo-worker", segment_,
+                                 std::vector<std::string>{"zeroipc", "demo-worker", segment_.name(),
                                                           files.root, absl::StrCat(::getpid())});
 }
 
-coordinator::~coordinator() {
-  crew_->kill_all();
-  if (channels_ != nullptr) memory::unlink(segment_).IgnoreError();
-}
+coordinator::~coordinator() { crew_->kill_all(); }
 
 absl::Status coordinator::open_channels() {
   memory_options options;
   options.max_participants = static_cast<uint32_t>(2 * options_.workers + 16);
   options.max_threads = 4 * options.max_participants;
   options.max_names = 64;
-  absl::StatusOr<memory> mem = memory::create(segment_, kSegmentBytes, options);
-  if (!mem.ok()) return mem.status();
-  const auto give_up = [&](const absl::Status& why) {
-    memory::unlink(segment_).IgnoreError();
-    return why;
-  };
-  absl::StatusOr<file_queue> files = file_queue::create(*mem, kFilesQueue, kFilesCapacity);
-  if (!files.ok()) return give_up(files.status());
+  if (absl::Status s = segment_.create(kSegmentBytes, options); !s.ok()) return s;
+  absl::StatusOr<file_queue> files =
+      file_queue::create(segment_.mem(), kFilesQueue, kFilesCapacity);
+  if (!files.ok()) return files.status();
   absl::StatusOr<result_queue> results =
-      result_queue::create(*mem, kResultsQueue, kResultsCapacity);
-  if (!results.ok()) return give_up(results.status());
-  channels_ = std::make_unique<channels>(*std::move(mem), *std::move(files), *std::move(results));
+      result_queue::create(segment_.mem(), kResultsQueue, kResultsCapacity);
+  if (!results.ok()) return results.status();
+  channels_ = std::make_unique<channels>(*std::move(files), *std::move(results));
   return absl::OkStatus();
 }
 
@@ -112,7 +78,7 @@ absl::Status coordinator::run() {
   figures_.redelivered = channels_->files.stats().redelivered;
   progress_.end();
   channels_.reset();
-  absl::Status removed = memory::unlink(segment_);
+  absl::Status removed = segment_.remove();
   return status.ok() ? removed : status;
 }
 

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -12,6 +11,7 @@
 #include "tools/demo/files.h"
 #include "tools/demo/kill_plan.h"
 #include "tools/demo/ledger.h"
+#include "tools/demo/own_segment.h"
 #include "tools/demo/progress.h"
 
 namespace zeroipc::demo {
@@ -31,9 +31,6 @@ struct run_figures {
 
 class coordinator {
  public:
-  // Removes what earlier runs left that were killed with all their workers.
-  static void sweep();
-
   coordinator(const coordinator_options& options, const file_list& files, progress& line);
   ~coordinator();
 
@@ -58,7 +55,7 @@ class coordinator {
   const coordinator_options options_;
   const file_list& files_;
   progress& progress_;
-  const std::string segment_;
+  own_segment segment_;
   std::unique_ptr<channels> channels_;
   std::unique_ptr<crew> crew_;
   ledger ledger_;

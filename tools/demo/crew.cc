@@ -99,6 +99,13 @@ crew::seat* crew::seat_of(uint32_t process) {
   return process < seat_of_process_.size() ? &seats_[seat_of_process_[process]] : nullptr;
 }
 
+std::optional<size_t> crew::seat_of_pid(pid_t pid) const {
+  for (size_t i = 0; i < seats_.size(); ++i) {
+    if (seats_[i].pid == pid) return i;
+  }
+  return std::nullopt;
+}
+
 std::vector<size_t> crew::ready_seats() const {
   std::vector<size_t> ready;
   for (size_t i = 0; i < seats_.size(); ++i) {

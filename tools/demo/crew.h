@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,8 @@ class crew {
 
   // The seat of process number `process`, also if it has ended since; nullptr if there never was one.
   seat* seat_of(uint32_t process);
+  // The seat where that process sits now; nothing if none does.
+  std::optional<size_t> seat_of_pid(pid_t pid) const;
   std::vector<size_t> ready_seats() const;
   const std::vector<seat>& seats() const { return seats_; }
   int killed() const { return killed_; }

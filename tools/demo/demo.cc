@@ -1,8 +1,5 @@
 #include "tools/demo/demo.h"
 
-#include <sys/random.h>
-#include <unistd.h>
-
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -14,8 +11,11 @@
 #include "tools/cli/text.h"
 #include "tools/demo/coordinator.h"
 #include "tools/demo/files.h"
+#include "tools/demo/own_segment.h"
 #include "tools/demo/proof.h"
+#include "tools/demo/scene.h"
 #include "tools/demo/summary.h"
+#include "tools/demo/telemetry/telemetry.h"
 #include "tools/demo/worker.h"
 
 namespace zeroipc::tools {
@@ -26,24 +26,12 @@ struct demo_options {
   demo::coordinator_options run;
   std::optional<uint64_t> seed;
   bool json = false;
+  bool list = false;
 };
-
-int report_failure(const absl::Status& status, bool json) {
-  if (interrupted() != 0) {
-    if (!json) std::cerr << "zeroipc demo: interrupted; no process and no segment is left\n";
-    return kSignal + interrupted();
-  }
-  return fail("demo", status, json);
-}
 
 int run_demo(demo_options options) {
   catch_interrupts();
-  if (options.seed) {
-    options.run.seed = *options.seed;
-  } else if (::getrandom(&options.run.seed, sizeof options.run.seed, 0) !=
-             sizeof options.run.seed) {
-    options.run.seed = static_cast<uint64_t>(::getpid());
-  }
+  options.run.seed = demo::seed_or_random(options.seed);
   const std::string path =
       options.path.empty() ? demo::default_path() : demo::resolve(options.path);
   const absl::StatusOr<demo::file_list> files = demo::list_files(path);
@@ -55,16 +43,17 @@ int run_demo(demo_options options) {
               << " of which will be killed\n\n"
               << std::flush;
   }
-  demo::coordinator::sweep();
+  demo::sweep_segments_of_the_dead();
   demo::progress line(options.json);
   demo::coordinator run(options.run, *files, line);
-  if (absl::Status status = run.run(); !status.ok()) return report_failure(status, options.json);
+  if (absl::Status status = run.run(); !status.ok())
+    return demo::report_failure(status, options.json);
   const std::optional<demo::plain_count> plain = demo::count_plainly(*files, [&](size_t i) {
     line.tell_plain(i, files->paths.size());
     return interrupted() == 0;
   });
   line.end();
-  if (!plain) return report_failure(absl::CancelledError("interrupted"), options.json);
+  if (!plain) return demo::report_failure(absl::CancelledError("interrupted"), options.json);
   const demo::verdict proof = demo::compare(*files, run.books(), *plain);
   const demo::account account{options.run, *files, run, *plain, proof};
   if (options.json) {
@@ -74,6 +63,14 @@ int run_demo(demo_options options) {
     std::cout << std::flush;
   }
   return proof.exact ? kOk : kFailed;
+}
+
+int list_scenes() {
+  std::cout
+      << "zeroipc demo             the words of real files, counted by processes that get killed\n"
+         "zeroipc demo telemetry   this machine, watched through a pipeline whose processes get "
+         "killed\n";
+  return kOk;
 }
 
 // What the demo starts its workers with; not for users.
@@ -99,6 +96,7 @@ void add_demo(CLI::App& app) {
       "are in\n"
       "  zeroipc demo /usr/share/doc --workers 8 --kill 100\n"
       "  zeroipc demo --kill 20 --json | jq .exact\n"
+      "  zeroipc demo --list                            # what else there is to see\n"
       "\n"
       "A coordinator hands file names out through a queue in shared memory. Worker processes lease "
       "a file, count\n"
@@ -114,7 +112,11 @@ void add_demo(CLI::App& app) {
       "only if they agree. Files that change during the run are named and left out. Regular files "
       "are counted,\n"
       "symbolic links and .git are not. Ctrl-C leaves no process and no segment behind.\n",
-      [options] { return run_demo(*options); });
+      [options, &app] {
+        // This is also called after one of its own commands.
+        if (!app.get_subcommand("demo")->get_subcommands().empty()) return result_of_command();
+        return options->list ? list_scenes() : run_demo(*options);
+      });
   command->add_option("PATH", options->path,
                       "A directory or a file; the source tree under `bazel run`, else here.");
   command->add_option("-w,--workers", options->run.workers, "Worker processes at a time.")
@@ -126,7 +128,9 @@ void add_demo(CLI::App& app) {
   command->add_option("--seed", options->seed,
                       "Of the moments and victims; drawn at random without.");
   command->add_flag("--json", options->json, "Print the account as JSON, and no progress.");
+  command->add_flag("--list", options->list, "Print what else there is to see.");
   add_worker(app);
+  add_telemetry(*command, app);
 }
 
 }  // namespace zeroipc::tools

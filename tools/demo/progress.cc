@@ -25,19 +25,19 @@ size_t terminal_width() {
   return size.ws_col - 1u;
 }
 
-std::string bar_of(size_t done, size_t of) {
-  const size_t filled = of == 0 ? kBar : std::min(kBar, done * kBar / of);
-  return absl::StrCat("[", std::string(filled, '#'), std::string(kBar - filled, '.'), "] ");
-}
-
 }  // namespace
 
 progress::progress(bool quiet)
     : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1), last_ns_(deadline::now_ns()) {}
 
-std::string progress::describe(const state& s, bool bar) {
+std::string progress::bar(size_t done, size_t of) {
+  const size_t filled = of == 0 ? kBar : std::min(kBar, done * kBar / of);
+  return absl::StrCat("[", std::string(filled, '#'), std::string(kBar - filled, '.'), "] ");
+}
+
+std::string progress::describe(const state& s, bool with_bar) {
   const double seconds = static_cast<double>(std::max<int64_t>(s.elapsed_ns, 1)) / 1e9;
-  std::string text = bar ? bar_of(s.files, s.files_of) : "";
+  std::string text = with_bar ? bar(s.files, s.files_of) : "";
   absl::StrAppend(&text, s.files, "/", s.files_of, " files");
   if (s.pass > 1) absl::StrAppend(&text, " (pass ", s.pass, ")");
   absl::StrAppendFormat(
@@ -53,9 +53,13 @@ void progress::tell(const state& s) {
   if (due()) show(describe(s, terminal_));
 }
 
+void progress::tell(absl::FunctionRef<std::string(bool)> describe) {
+  if (due()) show(describe(terminal_));
+}
+
 void progress::tell_plain(size_t files, size_t files_of) {
   if (due()) {
-    show(absl::StrCat(terminal_ ? bar_of(files, files_of) : "",
+    show(absl::StrCat(terminal_ ? bar(files, files_of) : "",
                       "counting again in one process: ", files, "/", files_of, " files"));
   }
 }

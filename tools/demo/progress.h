@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
+
 namespace zeroipc::demo {
 
 class progress {
@@ -28,10 +30,14 @@ class progress {
   void tell(const state& s);
   // The same for the plain count.
   void tell_plain(size_t files, size_t files_of);
+  // For what is done otherwise: calls describe(whether it is for a terminal) when it is time to say something.
+  void tell(absl::FunctionRef<std::string(bool)> describe);
   // Clears the terminal's line.
   void end();
 
   static std::string describe(const state& s, bool bar);
+  // "[####......] "
+  static std::string bar(size_t done, size_t of);
 
  private:
   bool due();

@@ -1,44 +1,19 @@
 #include "tools/demo/worker.h"
 
 #include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 #include "absl/status/statusor.h"
+#include "tools/demo/follower.h"
 #include "tools/demo/job.h"
 #include "zeroipc/segment/segment.h"
 
 namespace zeroipc::demo {
 namespace {
-
-pid_t coordinator = 0;
-char segment_file[PATH_MAX];
-
-// The coordinator's death comes as SIGTERM. Its segment has lost its only owner then, so the workers remove the name, each
-// of them, whoever is first. A SIGTERM of anybody else's is just an end.
-void on_sigterm(int) {
-  if (::getppid() != coordinator) ::unlink(segment_file);
-  ::_exit(128 + SIGTERM);
-}
-
-void follow_the_coordinator(const worker_options& o) {
-  coordinator = o.coordinator;
-  std::snprintf(segment_file, sizeof segment_file, "/dev/shm%s", o.segment.c_str());
-  struct sigaction action {};
-  action.sa_handler = on_sigterm;
-  ::sigemptyset(&action.sa_mask);
-  ::sigaction(SIGTERM, &action, nullptr);
-  // Ctrl-C reaches everybody in the terminal's foreground; what to do about it is the coordinator's decision.
-  ::signal(SIGINT, SIG_IGN);
-  ::signal(SIGHUP, SIG_IGN);
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != coordinator) on_sigterm(SIGTERM);  // it was gone before that took effect
-}
 
 class reporter {
  public:
@@ -91,7 +66,7 @@ int fail(const worker_options& o, std::string_view message) {
 }  // namespace
 
 int run_worker(const worker_options& o) {
-  follow_the_coordinator(o);
+  follow_the_coordinator(o.coordinator, o.segment);
   const int root = ::open(o.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) return fail(o, std::strerror(errno));
   absl::StatusOr<memory> mem = memory::open(o.segment);
