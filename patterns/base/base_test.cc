@@ -25,6 +25,13 @@ TEST(Counters, AreOfAllProcesses) {
   EXPECT_EQ(counters.get(Event::kTimeouts), 4u);
 }
 
+TEST(Counters, MayKeepTheHighest) {
+  const harness::unique_segment segment;
+  const Counters<Event> counters(memory(segment.name(), 1 << 20), "c");
+  for (const uint64_t depth : {3, 7, 5}) counters.raise_to(Event::kCalls, depth);
+  EXPECT_EQ(counters.get(Event::kCalls), 7u);
+}
+
 TEST(Counters, OfAnotherSizeAreAnError) {
   const harness::unique_segment segment;
   const memory mem(segment.name(), 1 << 20);

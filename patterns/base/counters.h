@@ -8,7 +8,7 @@
 // Counters are statistics. A process that is killed between an effect and its count leaves the count one short; an account that must
 // be exact is taken from the structures themselves.
 //
-// Thread safety: handles are thread-safe, cheap to copy, and keep the segment mapped. Progress: wait-free.
+// Thread safety: handles are thread-safe, cheap to copy, and keep the segment mapped. Progress: wait-free, raise_to() lock-free.
 // Memory: 8 bytes for each, and what an array takes.
 #ifndef ZEROIPC_PATTERNS_BASE_COUNTERS_H_
 #define ZEROIPC_PATTERNS_BASE_COUNTERS_H_
@@ -43,6 +43,13 @@ class Counters {
   // Relaxed: a count orders nothing.
   void add(E which, uint64_t n = 1) const {
     values_.atomic(static_cast<size_t>(which)).fetch_add(n, std::memory_order_relaxed);
+  }
+  // To `value`, if it is less.
+  void raise_to(E which, uint64_t value) const {
+    const std::atomic_ref<uint64_t> counter = values_.atomic(static_cast<size_t>(which));
+    uint64_t now = counter.load(std::memory_order_relaxed);
+    while (now < value && !counter.compare_exchange_weak(now, value, std::memory_order_relaxed)) {
+    }
   }
   uint64_t get(E which) const {
     return values_.atomic(static_cast<size_t>(which)).load(std::memory_order_relaxed);
