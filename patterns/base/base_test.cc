@@ -1,7 +1,10 @@
+#include <unistd.h>
+
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
 #include "patterns/base/counters.h"
 #include "patterns/base/health.h"
+#include "patterns/base/process_id.h"
 #include "testing/harness/harness.h"
 #include "zeroipc/segment/segment.h"
 
@@ -38,6 +41,29 @@ TEST(Counters, OfAnotherSizeAreAnError) {
   const Counters<Event> counters(mem, "c");
   EXPECT_EQ(Counters<OtherEvent>::open_or_create(mem, "c").status().code(),
             absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(ProcessId, OutlivesItsProcess) {
+  const harness::unique_segment segment;
+  const memory mem(segment.name(), 1 << 20);
+  struct meeting {
+    harness::gate there;
+    ProcessId who;
+  };
+  harness::shared_state<meeting> m;
+  harness::process other([&] {
+    m->who = this_process(memory(segment.name()));
+    m->there.open();
+    ::pause();
+  });
+  ASSERT_TRUE(m->there.wait());
+  EXPECT_FALSE(is_dead(mem, m->who));
+  EXPECT_FALSE(is_dead(mem, this_process(mem)));
+  EXPECT_NE(m->who, this_process(mem));
+  other.kill();
+  other.wait();
+  EXPECT_TRUE(is_dead(mem, m->who));
+  EXPECT_TRUE(is_dead(mem, ProcessId())) << "nobody";
 }
 
 TEST(Health, IsWellWithoutAReason) {

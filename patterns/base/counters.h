@@ -32,7 +32,7 @@ class Counters {
  public:
   // Opens the counters, or creates them, all 0. Throws zeroipc::error.
   Counters(const memory& mem, std::string_view name)
-      : Counters(internal::value_or_raise(open_or_create(mem, name))) {}
+      : Counters(zeroipc::internal::value_or_raise(open_or_create(mem, name))) {}
   // The same, without an exception. FailedPrecondition if something else has the name, or other counters.
   static absl::StatusOr<Counters> open_or_create(const memory& mem, std::string_view name) {
     auto values = array<uint64_t>::open_or_create(mem, name, static_cast<size_t>(E::kCount));

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "patterns/base/example_segment.h"
 #include "patterns/bulkhead/bulkhead.h"
 #include "zeroipc/latch/latch.h"
 #include "zeroipc/segment/segment.h"
@@ -34,7 +34,8 @@ void recommend(const std::string& segment) {
 }  // namespace
 
 int main() {
-  const std::string segment = absl::StrCat("/bulkhead-example-", ::getpid());
+  const zeroipc::patterns::ExampleSegment own("bulkhead-example");
+  const std::string& segment = own.name();
   int placed = 0;
   bool came_back = false;
   {
@@ -68,6 +69,5 @@ int main() {
                 static_cast<unsigned long long>(s.refused),
                 static_cast<unsigned long long>(s.recovered));
   }
-  memory::unlink(segment).IgnoreError();
   return placed == 100 && came_back ? 0 : 1;
 }

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "patterns/base/example_segment.h"
 #include "patterns/csp_select/csp_select.h"
 #include "zeroipc/channel/channel.h"
 #include "zeroipc/segment/segment.h"
@@ -51,7 +51,8 @@ void send_alarms(const std::string& segment, std::atomic<int>& acknowledged) {
 }  // namespace
 
 int main() {
-  const std::string segment = absl::StrCat("/csp-select-example-", ::getpid());
+  const zeroipc::patterns::ExampleSegment own("csp-select-example");
+  const std::string& segment = own.name();
   void* page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   auto& acknowledged = *new (page) std::atomic<int>(0);
   int served_alarms = 0, served_readings = 0, alarms_first = 0;
@@ -89,7 +90,6 @@ int main() {
                   static_cast<unsigned long long>(c.waiting));
     }
   }
-  memory::unlink(segment).IgnoreError();
   std::printf("%d of %d alarms were served while readings waited\n", alarms_first, served_alarms);
   const bool right = served_alarms + served_readings == acknowledged;
   std::printf("%d values were acknowledged, %d served: %s\n", acknowledged.load(),

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "patterns/base/example_segment.h"
 #include "patterns/fork_join/fork_join.h"
 
 namespace {
@@ -54,7 +54,8 @@ int work(const std::string& segment, bool is_victim) {
 }  // namespace
 
 int main() {
-  const std::string segment = absl::StrCat("/fork-join-example-", ::getpid());
+  const zeroipc::patterns::ExampleSegment own("fork-join-example");
+  const std::string& segment = own.name();
   std::vector<pid_t> workers;
   uint64_t sum = 0;
   {
@@ -79,7 +80,6 @@ int main() {
                 static_cast<unsigned long long>(stats.redelivered));
   }
   for (const pid_t pid : workers) ::waitpid(pid, nullptr, 0);
-  memory::unlink(segment).IgnoreError();
   std::printf("%llu primes below %u: %s\n", static_cast<unsigned long long>(sum), kNumbers,
               sum == kPrimesBelow ? "right" : "WRONG");
   return sum == kPrimesBelow ? 0 : 1;

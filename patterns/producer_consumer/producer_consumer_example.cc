@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "patterns/base/example_segment.h"
 #include "patterns/producer_consumer/producer_consumer.h"
 #include "zeroipc/segment/segment.h"
 
@@ -60,7 +60,8 @@ void consume(const std::string& segment, bool is_victim, Books& books) {
 }  // namespace
 
 int main() {
-  const std::string segment = absl::StrCat("/producer-consumer-example-", ::getpid());
+  const zeroipc::patterns::ExampleSegment own("producer-consumer-example");
+  const std::string& segment = own.name();
   void* page =
       ::mmap(nullptr, sizeof(Books), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   auto& books = *new (page) Books;
@@ -93,7 +94,6 @@ int main() {
                 static_cast<unsigned long long>(s.redelivered));
     for (const auto& times : books.done) done += times == 1;
   }
-  memory::unlink(segment).IgnoreError();
   std::printf("%d of %d tasks were done once: %s\n", done, kTasks,
               done == kTasks ? "right" : "WRONG");
   return done == kTasks ? 0 : 1;
