@@ -1,7 +1,9 @@
 #include "patterns/bulkhead/compartment.h"
 
+#include <array>
+
 #include "absl/strings/str_cat.h"
-#include "zeroipc/name_table/name_table.h"
+#include "patterns/base/remove_names.h"
 
 namespace zeroipc::patterns::internal {
 namespace {
@@ -79,12 +81,7 @@ absl::Status Compartment::refusal(outcome why, size_t resources) const {
 }
 
 absl::Status Compartment::remove() const {
-  absl::Status first;
-  for (const std::string& n : {name_, counters_name(name_), stopped_name(bulkhead_)}) {
-    const absl::Status s = zeroipc::remove(mem_, n);
-    if (!s.ok() && !absl::IsNotFound(s) && first.ok()) first = s;
-  }
-  return first;
+  return remove_names(mem_, std::array{name_, counters_name(name_), stopped_name(bulkhead_)});
 }
 
 absl::Status check_compartments(const memory& mem, std::string_view name,

@@ -1,13 +1,14 @@
 #include "patterns/circuit_breaker/circuit_breaker.h"
 
 #include <algorithm>
+#include <array>
 
 #include "absl/strings/str_cat.h"
 #include "patterns/base/counters.h"
 #include "patterns/base/process_id.h"
+#include "patterns/base/remove_names.h"
 #include "zeroipc/base/deadline.h"
 #include "zeroipc/cell/cell.h"
-#include "zeroipc/name_table/name_table.h"
 #include "zeroipc/participant/participant.h"
 
 namespace zeroipc::patterns {
@@ -160,12 +161,7 @@ std::string Breaker::describe(const CircuitBreakerStats& s) const {
 }
 
 absl::Status Breaker::remove() const {
-  absl::Status first;
-  for (const std::string& n : {state_name(name_), counters_name(name_)}) {
-    const absl::Status s = zeroipc::remove(mem_, n);
-    if (!s.ok() && !absl::IsNotFound(s) && first.ok()) first = s;
-  }
-  return first;
+  return remove_names(mem_, std::array{state_name(name_), counters_name(name_)});
 }
 
 }  // namespace internal

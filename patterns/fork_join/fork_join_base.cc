@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "zeroipc/name_table/name_table.h"
+#include "patterns/base/remove_names.h"
 
 namespace zeroipc::patterns::internal {
 namespace {
@@ -83,18 +84,9 @@ size_t ForkJoinBase::work_through(deadline until,
 }
 
 absl::Status ForkJoinBase::remove_base() const {
-  absl::Status first;
-  const auto take_away = [&](const std::string& n) {
-    const absl::Status s = zeroipc::remove(mem_, n);
-    // Another may be at it, or have died at it.
-    if (!s.ok() && !absl::IsNotFound(s) && first.ok()) first = s;
-  };
-  // First what is opened first, so that nobody finds a half of it.
-  take_away(queue_name(name_));
-  take_away(once_name(name_));
-  take_away(input_name(name_));
-  for (size_t i = 0; i < shares(); ++i) take_away(result_name(name_, i));
-  return first;
+  std::vector<std::string> names = {queue_name(name_), once_name(name_), input_name(name_)};
+  for (size_t i = 0; i < shares(); ++i) names.push_back(result_name(name_, i));
+  return remove_names(mem_, names);
 }
 
 ForkJoinStats ForkJoinBase::base_stats() const {

@@ -1,7 +1,9 @@
 #include "patterns/producer_consumer/flow.h"
 
+#include <array>
+
 #include "absl/strings/str_cat.h"
-#include "zeroipc/name_table/name_table.h"
+#include "patterns/base/remove_names.h"
 
 namespace zeroipc::patterns {
 
@@ -72,12 +74,7 @@ Health Flow::health(const FlowStats& s) const {
 }
 
 absl::Status Flow::remove() const {
-  absl::Status first;
-  for (const std::string& n : {name_, given_up_name(name_), counters_name(name_)}) {
-    const absl::Status s = zeroipc::remove(mem_, n);
-    if (!s.ok() && !absl::IsNotFound(s) && first.ok()) first = s;
-  }
-  return first;
+  return remove_names(mem_, std::array{name_, given_up_name(name_), counters_name(name_)});
 }
 
 }  // namespace internal
