@@ -1,5 +1,6 @@
 // How it waits.
 //
+//   0  all cases are looked at, for a while; what comes in it costs no sleep
 //   1  what stands is taken back: if somebody was faster, that is the case that was taken
 //   2  all words are prepared, heavy fence
 //   3  all cases are looked at, in a fair or the given order; the first that can be taken is
@@ -66,6 +67,7 @@ class waiting_select {
       return look_at_all();
     }
     if (!fits(events)) return selection(outcome::exhausted);
+    if (const auto soon = spin(events[0].env->spins())) return soon;
     const auto stander = std::find_if(cases_.begin(), cases_.end(),
                                       [&](select_case* c) { return c->can_stand(events); });
     select_case* const stands = stander == cases_.end() ? nullptr : *stander;
@@ -86,6 +88,15 @@ class waiting_select {
     }
     if (!done) done = look_at_all();  // late is late, but what is there is there
     return selection_after(events, stands, done);
+  }
+
+  // For what comes in a moment, sleeping takes too long. As many looks at a case as one operation would take in all.
+  std::optional<selection> spin(int looks) {
+    for (int left = looks / static_cast<int>(cases_.size()); left > 0; --left) {
+      hardware::pause();
+      if (const auto taken = look_at_all()) return taken;
+    }
+    return std::nullopt;
   }
 
   static std::optional<selection> selection_after(const awaited_words& events, select_case* stands,
