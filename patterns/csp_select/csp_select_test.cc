@@ -11,6 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/chaos/accounts.h"
 #include "testing/chaos/chaos.h"
 #include "testing/evidence/evidence.h"
 #include "testing/harness/harness.h"
@@ -132,15 +133,10 @@ TEST_F(CspSelectTest, ALoopServesAllToTheirEnd) {
 }
 
 constexpr int kSenders = 3;
-constexpr uint64_t kMost = 200'000;
 
 struct books {
-  struct sender {
-    std::atomic<uint64_t> next{0};
-    std::array<std::atomic<uint8_t>, kMost> acknowledged{}, served{};
-  };
   std::atomic<bool> stop{false};
-  std::array<sender, kSenders> senders;
+  std::array<chaos::account, kSenders> senders;
 };
 
 TEST_F(CspSelectTest, WithSendersKilledAtRandomEachValueIsServedOnce) {
@@ -157,7 +153,7 @@ TEST_F(CspSelectTest, WithSendersKilledAtRandomEachValueIsServedOnce) {
     PrioritySelect s({.serve_all_every = 3});
     for (int i = 0; i < 3; ++i) {
       s.add_channel(i, channels[static_cast<size_t>(i)], [&](const numbered& x) {
-        ++b->senders[static_cast<size_t>(x.sender)].served[x.number];
+        b->senders[static_cast<size_t>(x.sender)].handle(x.number);
       });
     }
     outcome r;
@@ -166,11 +162,10 @@ TEST_F(CspSelectTest, WithSendersKilledAtRandomEachValueIsServedOnce) {
     EXPECT_EQ(r, outcome::closed);
   });
   chaos::chaos senders({.workers = kSenders, .seed = 7}, [&](int me) {
-    books::sender& mine = b->senders[static_cast<size_t>(me)];
+    chaos::account& mine = b->senders[static_cast<size_t>(me)];
     while (!b->stop) {
-      const uint64_t n = mine.next.fetch_add(1);
-      if (n >= kMost) return;
-      if (channels[n % 3].send_for({me, n}, 1min)) mine.acknowledged[n] = 1;
+      const uint64_t n = mine.next();
+      if (channels[n % 3].send_for({me, n}, 1min)) mine.acknowledge(n);
     }
   });
   senders.run_for(std::chrono::seconds(zeroipc::testing::quick_or_full(2, 60)));
@@ -178,21 +173,15 @@ TEST_F(CspSelectTest, WithSendersKilledAtRandomEachValueIsServedOnce) {
   ASSERT_TRUE(senders.finish()) << senders.so_far().text();
   for (auto& c : channels) c.close();
   EXPECT_EQ(server.wait(), harness::exited(0));
-  uint64_t acknowledged = 0, lost = 0, doubled = 0;
-  for (const books::sender& s : b->senders) {
-    for (uint64_t n = 0; n < std::min(kMost, s.next.load()); ++n) {
-      acknowledged += s.acknowledged[n];
-      lost += s.acknowledged[n] != 0 && s.served[n] == 0;
-      doubled += s.served[n] > 1;
-    }
-  }
-  EXPECT_EQ(lost, 0u);
-  EXPECT_EQ(doubled, 0u);
-  EXPECT_GT(acknowledged, 100u);
+  chaos::account::sums sum;
+  for (chaos::account& a : b->senders) sum += a.total();
+  EXPECT_EQ(sum.lost, 0u);
+  EXPECT_EQ(sum.again, 0u);
+  EXPECT_GT(sum.acknowledged, 100u);
   zeroipc::testing::evidence("pattern csp-select", zeroipc::testing::instrument::chaos)
       .figure("kills", senders.so_far().kills)
       .figure("stops", senders.so_far().stops)
-      .figure("values served", acknowledged);
+      .figure("values served", sum.acknowledged);
 }
 
 }  // namespace

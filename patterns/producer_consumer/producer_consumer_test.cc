@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/chaos/accounts.h"
 #include "testing/chaos/chaos.h"
 #include "testing/evidence/evidence.h"
 #include "testing/harness/harness.h"
@@ -192,15 +193,10 @@ TEST_F(ProducerConsumerTest, SaysWhatIsWrongAndLeavesNothing) {
 }
 
 constexpr int kProducers = 2, kConsumers = 2;
-constexpr uint64_t kMost = 300'000;
 
 struct books {
-  struct producer {
-    std::atomic<uint64_t> next{0};
-    std::array<std::atomic<uint8_t>, kMost> acknowledged{}, handled{};
-  };
   std::atomic<bool> stop{false};
-  std::array<producer, kProducers> producers;
+  std::array<chaos::account, kProducers> producers;
 };
 
 TEST_F(ProducerConsumerTest, WithBothSidesKilledAtRandomEverythingAcknowledgedIsHandled) {
@@ -214,16 +210,15 @@ TEST_F(ProducerConsumerTest, WithBothSidesKilledAtRandomEverythingAcknowledgedIs
     if (me >= kProducers) {
       // A death counts as a delivery in vain; here it is nobody's fault.
       Consumer<item>(mem_, "items", {.most_deliveries = 1000}).run([&](const item& x) {
-        ++b->producers[static_cast<size_t>(x.producer)].handled[x.number];
+        b->producers[static_cast<size_t>(x.producer)].handle(x.number);
       });
       return;
     }
     Producer<item> own(mem_, "items", 16);
-    books::producer& mine = b->producers[static_cast<size_t>(me)];
+    chaos::account& mine = b->producers[static_cast<size_t>(me)];
     while (!b->stop) {
-      const uint64_t n = mine.next.fetch_add(1);
-      if (n >= kMost) break;
-      if (own.put_for({me, n}, 1min)) mine.acknowledged[n] = 1;
+      const uint64_t n = mine.next();
+      if (own.put_for({me, n}, 1min)) mine.acknowledge(n);
     }
   });
   all.run_for(std::chrono::seconds(zeroipc::testing::quick_or_full(2, 60)));
@@ -233,24 +228,18 @@ TEST_F(ProducerConsumerTest, WithBothSidesKilledAtRandomEverythingAcknowledgedIs
   EXPECT_TRUE(harness::eventually(room));
   made.close();
   ASSERT_TRUE(all.finish()) << all.so_far().text();
-  uint64_t acknowledged = 0, lost = 0, more = 0;
-  for (const books::producer& p : b->producers) {
-    for (uint64_t n = 0; n < std::min(kMost, p.next.load()); ++n) {
-      acknowledged += p.acknowledged[n];
-      lost += p.acknowledged[n] != 0 && p.handled[n] == 0;
-      more += p.handled[n] > 1 ? p.handled[n] - 1u : 0u;
-    }
-  }
-  EXPECT_EQ(lost, 0u);
-  EXPECT_LE(more, all.so_far().kills)
+  chaos::account::sums sum;
+  for (chaos::account& a : b->producers) sum += a.total();
+  EXPECT_EQ(sum.lost, 0u);
+  EXPECT_LE(sum.again, all.so_far().kills)
       << "once more for each consumer that died between handling and end";
-  EXPECT_GT(acknowledged, 100u);
+  EXPECT_GT(sum.acknowledged, 100u);
   EXPECT_EQ(made.stats().at_work, 0u);
   zeroipc::testing::evidence("pattern producer-consumer", zeroipc::testing::instrument::chaos)
       .figure("kills", all.so_far().kills)
       .figure("stops", all.so_far().stops)
-      .figure("items handled", acknowledged)
-      .figure("handled again", more);
+      .figure("items handled", sum.acknowledged)
+      .figure("handled again", sum.again);
 }
 
 }  // namespace
