@@ -8,8 +8,8 @@
 namespace zeroipc::patterns::internal {
 namespace {
 
-// Looking at how much is in use looks at each cell.
-constexpr uint64_t kSmall = 64, kSampleEvery = 16;
+// Looking at how much is in use looks at each cell: the first few entries do, and then one of so many.
+constexpr uint64_t kFirst = 64, kSampleEvery = 16;
 
 std::string counters_name(std::string_view compartment) {
   return absl::StrCat(compartment, "/counters");
@@ -39,10 +39,9 @@ absl::StatusOr<Compartment> Compartment::open_or_create(const memory& mem,
 
 void Compartment::entered(absl::FunctionRef<pool_stats()> look) const {
   counters_.add(CompartmentEvent::kEntered);
-  const uint64_t most = counters_.get(CompartmentEvent::kMostInUse);
-  if (most >= kSmall && counters_.get(CompartmentEvent::kEntered) % kSampleEvery != 0) return;
-  const pool_stats pool = look();
-  if (pool.in_use > most) counters_.raise_to(CompartmentEvent::kMostInUse, pool.in_use);
+  const uint64_t entered = counters_.get(CompartmentEvent::kEntered);
+  if (entered > kFirst && entered % kSampleEvery != 0) return;
+  counters_.raise_to(CompartmentEvent::kMostInUse, look().in_use);
 }
 
 CompartmentStats Compartment::stats(const pool_stats& pool) const {

@@ -26,8 +26,7 @@ namespace zeroipc::patterns {
 struct CompartmentStats {
   uint64_t resources = 0;
   uint64_t in_use = 0;
-  uint64_t most_in_use =
-      0;  // as far as was looked: by each entry of a small compartment, else by one of 16
+  uint64_t most_in_use = 0;  // as far as was looked: by the first 64 entries, then by one of 16
   uint64_t entered = 0;
   uint64_t refused = 0;                // entries that found no place, at once or in their time
   uint64_t waited = 0;                 // entries that had to wait, whatever came of it...
