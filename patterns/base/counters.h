@@ -40,9 +40,9 @@ class Counters {
     return Counters(*std::move(values));
   }
 
-  // Relaxed: a count orders nothing.
-  void add(E which, uint64_t n = 1) const {
-    values_.atomic(static_cast<size_t>(which)).fetch_add(n, std::memory_order_relaxed);
+  // Relaxed: a count orders nothing. Answers what it was before.
+  uint64_t add(E which, uint64_t n = 1) const {
+    return values_.atomic(static_cast<size_t>(which)).fetch_add(n, std::memory_order_relaxed);
   }
   // To `value`, if it is less.
   void raise_to(E which, uint64_t value) const {
@@ -50,6 +50,9 @@ class Counters {
     uint64_t now = counter.load(std::memory_order_relaxed);
     while (now < value && !counter.compare_exchange_weak(now, value, std::memory_order_relaxed)) {
     }
+  }
+  void set(E which, uint64_t value) const {
+    values_.atomic(static_cast<size_t>(which)).store(value, std::memory_order_relaxed);
   }
   uint64_t get(E which) const {
     return values_.atomic(static_cast<size_t>(which)).load(std::memory_order_relaxed);
