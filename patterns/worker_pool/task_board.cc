@@ -1,12 +1,10 @@
 #include "patterns/worker_pool/task_board.h"
 
 #include <array>
-#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "patterns/base/remove_names.h"
 #include "zeroipc/participant/participant.h"
-#include "zeroipc/wait/wait_any.h"
 
 namespace zeroipc::patterns::internal {
 namespace {
@@ -16,16 +14,6 @@ std::string done_name(std::string_view name) { return absl::StrCat(name, "/done"
 std::string counters_name(std::string_view name) { return absl::StrCat(name, "/counters"); }
 
 }  // namespace
-
-void TaskRecord::fail(const absl::Status& why) {
-  state = TaskState::kFailed;
-  code = static_cast<int32_t>(why.code());
-  message.assign(why.message());
-}
-
-absl::Status TaskRecord::failure() const {
-  return absl::Status(static_cast<absl::StatusCode>(code), message.view());
-}
 
 std::string TaskBoard::records_name(std::string_view name) {
   return absl::StrCat(name, "/records");
@@ -78,35 +66,14 @@ bool TaskBoard::closing() const {
   return counters_.get(PoolEvent::kClosing) != 0;
 }
 
-bool TaskBoard::after_deaths(absl::FunctionRef<bool()> look) {
-  // What has died by then is found to be dead.
-  const uint64_t seen =
-      mem_.attachment()->self->death_epoch() + (counters_.get(PoolEvent::kRescan) << 32);
-  if (counters_.get(PoolEvent::kScanned) == seen) return false;
-  if (look()) counters_.set(PoolEvent::kScanned, seen);
-  return true;
+bool TaskBoard::after_deaths(absl::FunctionRef<bool()> look) const {
+  return patterns::after_deaths(mem_, counters_, PoolEvent::kScanned, PoolEvent::kRescan, look);
 }
 
 outcome TaskBoard::wait(const channel<uint64_t>& hints, deadline until,
-                        absl::FunctionRef<outcome(bool)> attempt) const {
-  using zeroipc::internal::awaited, zeroipc::internal::participant;
-  outcome r = attempt(true);
-  if (r != outcome::empty || until.is_at_once()) return r;
+                        absl::FunctionRef<outcome(Look)> look) {
   const zeroipc::internal::channel_events<uint64_t> events(hints);
-  for (int i = events.env().spins(); i > 0; --i) {
-    hardware::pause();
-    if (r = attempt(false); r != outcome::empty) return r;
-  }
-  const std::array<awaited<hardware, participant>, 1> on = {
-      {{&events.env(), &events.receivable()}}};
-  zeroipc::internal::prepared_words<hardware, participant> words;
-  for (;;) {
-    words.prepare(on);
-    if (r = attempt(true); r != outcome::empty) return r;
-    if (words.sleep(until)) continue;
-    r = attempt(true);
-    return r == outcome::empty ? outcome::timed_out : r;
-  }
+  return wait_for_look(events.env(), events.receivable(), until, look);
 }
 
 absl::Status TaskBoard::poisoned(uint32_t deaths) {

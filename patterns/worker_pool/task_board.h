@@ -13,10 +13,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "patterns/base/counters.h"
+#include "patterns/base/failure.h"
 #include "patterns/base/health.h"
+#include "patterns/base/look.h"
 #include "patterns/base/process_id.h"
 #include "zeroipc/base/deadline.h"
-#include "zeroipc/base/fixed_string.h"
 #include "zeroipc/base/outcome.h"
 #include "zeroipc/channel/channel.h"
 #include "zeroipc/segment/segment.h"
@@ -60,11 +61,12 @@ struct TaskRecord {
   ProcessId who;
   uint32_t unannounced = 0;  // 1: they have not, though it lives, for there was no room
   uint32_t deaths = 0;
-  int32_t code = 0;  // kFailed: an absl::StatusCode
-  fixed_string<100> message;
+  Failure failure;  // kFailed
 
-  void fail(const absl::Status& why);
-  absl::Status failure() const;
+  void fail(const absl::Status& why) {
+    state = TaskState::kFailed;
+    failure = Failure(why);
+  }
 };
 
 enum class PoolEvent {
@@ -114,14 +116,13 @@ class TaskBoard {
 
   // Looks at all records if somebody has died since the last time: `look` answers whether all that it found could be announced.
   // True if it was called.
-  bool after_deaths(absl::FunctionRef<bool()> look);
+  bool after_deaths(absl::FunctionRef<bool()> look) const;
   // So that they are looked at.
   void ask_for_look() const { counters_.add(PoolEvent::kRescan); }
 
-  // Until `attempt` answers anything but `empty`: `timed_out`, or `empty` at once. It is called with true when it is to look at everything,
-  // before and after a sleep, and with false in between. Ends a sleep: a number in `hints`, its end, and any death.
-  outcome wait(const channel<uint64_t>& hints, deadline until,
-               absl::FunctionRef<outcome(bool)> attempt) const;
+  // For a number in `hints`, or its end.
+  static outcome wait(const channel<uint64_t>& hints, deadline until,
+                      absl::FunctionRef<outcome(Look)> look);
 
   static absl::Status poisoned(uint32_t deaths);
   WorkerPoolStats stats() const;

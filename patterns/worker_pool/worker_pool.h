@@ -270,9 +270,9 @@ class WorkerPool {
 
   // A task for this worker: waiting -> at work. `closed`; `gone`: it is to leave; `empty` or `timed_out`.
   outcome take(Taken& t, deadline until) {
-    return board_.wait(board_.todo(), until, [&](bool thorough) {
+    return board_.wait(board_.todo(), until, [&](Look look) {
       const outcome r = take_now(t);
-      if (r != outcome::empty || !thorough) return r;
+      if (r != outcome::empty || look == Look::kQuick) return r;
       repair();
       end_if_over();
       return take_now(t);
@@ -346,9 +346,9 @@ class WorkerPool {
 
   // done or failed -> collecting. `closed`, `empty`, `timed_out`.
   outcome take_result(std::optional<Collected>& c, deadline until) {
-    return board_.wait(board_.done(), until, [&](bool thorough) {
+    return board_.wait(board_.done(), until, [&](Look look) {
       const outcome r = take_result_now(c);
-      if (r != outcome::empty || !thorough) return r;
+      if (r != outcome::empty || look == Look::kQuick) return r;
       repair();
       end_if_over();
       return take_result_now(c);
@@ -370,7 +370,7 @@ class WorkerPool {
     }
   }
   static absl::StatusOr<Result> result_of(const Record& r) {
-    if (r.state == State::kFailed) return r.failure();
+    if (r.state == State::kFailed) return r.failure.status();
     return *reinterpret_cast<const Result*>(r.result);
   }
   void collected(const Collected& c) {
@@ -397,9 +397,9 @@ class WorkerPool {
     }
     return outcome::ok;
   }
-  // The result is as it was; an error's code says which of the two states that is.
+  // The result is as it was.
   static void back_from_collector(Record& r) {
-    r.state = r.code == 0 ? State::kDone : State::kFailed;
+    r.state = r.failure ? State::kFailed : State::kDone;
   }
 
   // After a death: what the dead one was at goes on, and what it was to announce is announced.

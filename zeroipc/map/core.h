@@ -115,6 +115,14 @@ class map_core {
     return changed ? outcome::ok : outcome::timed_out;
   }
 
+  struct waitable_key {
+    Env& env;
+    event_word<P>& event;
+  };
+  waitable_key waitable(const key_type& key) const {
+    return {*env_, stripe_of(place_of(key).home).changed};
+  }
+
   // Calls f(entry) for each entry, whole, in no order. What is put in or taken out meanwhile may be met or not. Ends early, with
   // `corrupt`, at what no correct participant can have written.
   template <typename F>

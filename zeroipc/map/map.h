@@ -124,6 +124,9 @@ class map : public sized_structure<map<K, V>> {
     return now;
   }
 
+  // For what waits for a key's change and for other things: its env and its event, which others' changes tell, too.
+  auto waitable(const K& key) const { return core().waitable(key); }
+
   // Calls f(key, value) for each entry, whole, in no order. Entries that are changed meanwhile are met as they were or as they
   // are; those put in or taken out may be met or not.
   template <typename F>
