@@ -4,16 +4,24 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/harness/harness.h"
 #include "zeroipc/segment/segment.h"
+#include "zeroipc/stream/stream.h"
 
 namespace {
 
+using ::testing::ElementsAre;
 using zeroipc::memory;
+using zeroipc::stream;
 
 // A clock that is moved by hand.
 uint64_t time_ms = 1'000'000;
@@ -110,6 +118,121 @@ TEST(Patterns, ABreakerStopsCallingWhatFails) {
   call(breaker);
   call(breaker);
   EXPECT_EQ(processed, 3);
+}
+
+enum SagaEventKind {
+  STEP_STARTED,
+  STEP_FAILED,
+  STEP_COMPLETED,
+  COMPENSATION_STARTED,
+  COMPENSATION_COMPLETED,
+  SAGA_COMPLETED
+};
+struct SagaEvent {
+  // The sketch counts steps in two types.
+  template <typename Step>
+  SagaEvent(SagaEventKind k, Step s) : kind(k), step(static_cast<uint64_t>(s)) {}
+  uint64_t kind, step;
+};
+
+// clang-format off
+class Saga {
+    struct Step {
+        std::function<bool()> action;
+        std::function<void()> compensation;
+        bool completed = false;
+    };
+    
+    memory& mem;
+    std::vector<Step> steps;
+    stream<SagaEvent> events;
+    
+public:
+    Saga(memory& m, std::string_view name) 
+        : mem(m), events(m, std::string(name) + "_events", 1000) {}
+    
+    void add_step(auto action, auto compensation) {
+        steps.push_back({action, compensation, false});
+    }
+    
+    bool execute() {
+        for (size_t i = 0; i < steps.size(); i++) {
+            events.emit({STEP_STARTED, i});
+            
+            if (!steps[i].action()) {
+                events.emit({STEP_FAILED, i});
+                
+                // Compensate completed steps in reverse
+                for (int j = i - 1; j >= 0; j--) {
+                    if (steps[j].completed) {
+                        events.emit({COMPENSATION_STARTED, j});
+                        steps[j].compensation();
+                        events.emit({COMPENSATION_COMPLETED, j});
+                    }
+                }
+                
+                return false;
+            }
+            
+            steps[i].completed = true;
+            events.emit({STEP_COMPLETED, i});
+        }
+        
+        events.emit({SAGA_COMPLETED, 0});
+        return true;
+    }
+};
+// clang-format on
+
+TEST(Patterns, ASagaThatFailsIsUndone) {
+  zeroipc::harness::unique_segment segment;
+  memory mem(segment.name(), 1 << 20);
+  const int order = 123;
+  std::vector<std::string> log;
+  bool in_stock = true, can_ship = false;
+  const auto step = [&](const char* what, bool works) {
+    log.emplace_back(what);
+    return works;
+  };
+  const auto reserve_inventory = [&](int) { return step("reserve", in_stock); };
+  const auto charge_payment = [&](int) { return step("charge", true); };
+  const auto schedule_shipping = [&](int) { return step("ship", can_ship); };
+  const auto release_inventory = [&](int) { step("release", true); };
+  const auto refund_payment = [&](int) { step("refund", true); };
+  const auto cancel_shipping = [&](int) { step("cancel", true); };
+  const auto notify_order_failed = [&] { step("notify", true); };
+  // clang-format off
+// Usage: Distributed order processing
+Saga order_saga(mem, "order_123");
+
+order_saga.add_step(
+    [&]() { return reserve_inventory(order); },
+    [&]() { release_inventory(order); }
+);
+
+order_saga.add_step(
+    [&]() { return charge_payment(order); },
+    [&]() { refund_payment(order); }
+);
+
+order_saga.add_step(
+    [&]() { return schedule_shipping(order); },
+    [&]() { cancel_shipping(order); }
+);
+
+if (!order_saga.execute()) {
+    notify_order_failed();
+}
+  // clang-format on
+  EXPECT_THAT(log, ElementsAre("reserve", "charge", "ship", "refund", "release", "notify"));
+  std::vector<uint64_t> kinds;
+  for (const SagaEvent& e : zeroipc::stream<SagaEvent>(mem, "order_123_events").history()) {
+    kinds.push_back(e.kind);
+  }
+  EXPECT_THAT(kinds,
+              ElementsAre(STEP_STARTED, STEP_COMPLETED, STEP_STARTED, STEP_COMPLETED, STEP_STARTED,
+                          STEP_FAILED, COMPENSATION_STARTED, COMPENSATION_COMPLETED,
+                          COMPENSATION_STARTED, COMPENSATION_COMPLETED));
 }
 
 }  // namespace

@@ -29,6 +29,8 @@ absl::StatusOr<CallBoard> CallBoard::with(const memory& mem, std::string_view na
   if (!seats.ok()) return seats.status();
   auto counters = Counters<CallEvent>::open_or_create(mem, counters_name(name));
   if (!counters.ok()) return counters.status();
+  // All may have died before anybody could notice.
+  counters->add(CallEvent::kAsked);
   return CallBoard(mem, name, *std::move(requests), *std::move(seats), *std::move(counters));
 }
 

@@ -35,6 +35,8 @@ absl::StatusOr<TaskBoard> TaskBoard::with(const memory& mem, std::string_view na
   if (!done.ok()) return done.status();
   auto counters = Counters<PoolEvent>::open_or_create(mem, counters_name(name));
   if (!counters.ok()) return counters.status();
+  // All may have died before anybody could notice.
+  counters->add(PoolEvent::kRescan);
   return TaskBoard(mem, name, options, *std::move(todo), *std::move(done), *std::move(counters));
 }
 

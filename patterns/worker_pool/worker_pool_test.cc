@@ -130,6 +130,21 @@ TEST_F(WorkerPoolTest, ADeadWorkersTaskIsDoneByAnother) {
   EXPECT_EQ(heir.wait(), harness::exited(0));
 }
 
+TEST_F(WorkerPoolTest, WhoComesWhenAllAreDeadFindsTheirTasks) {
+  harness::process everybody([&] {
+    Squares pool(memory(segment_.name()), "p", 10);
+    pool.submit(7);
+    pool.work([](int) -> int64_t {
+      ::raise(SIGKILL);
+      return 0;
+    });
+  });
+  EXPECT_EQ(everybody.wait(), harness::killed_by(SIGKILL));
+  Squares pool = own();
+  EXPECT_EQ(pool.work_for(0ms, square), 1u);
+  EXPECT_EQ(*pool.try_collect()->result, 49);
+}
+
 TEST_F(WorkerPoolTest, ATaskThatKillsIsGivenUp) {
   Squares pool = pool_of(10, {.most_deaths = 2});
   pool.submit(13);
