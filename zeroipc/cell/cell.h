@@ -31,6 +31,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -88,7 +89,8 @@ class cell : public plain_structure<cell<T>> {
   // between. `change` must not use this cell's stores.
   template <typename F>
   outcome update(F&& change, uint64_t* version = nullptr) {
-    storage s{};
+    storage s;
+    std::memset(static_cast<void*>(&s), 0, sizeof s);
     return core().update(std::forward<F>(change), s.value, version);
   }
 
@@ -118,9 +120,9 @@ class cell : public plain_structure<cell<T>> {
     internal::structure held;
     core_type core;
   };
-  // Room for a T, which need not have a default constructor; zeroes if value-initialised.
+  // Room for a T, which need not have a default constructor, or may have one that does something.
   union storage {
-    std::byte zeroes[sizeof(T)] = {};
+    storage() {}
     T value;
   };
 

@@ -87,6 +87,23 @@ TEST_F(CellTest, ValuesOfAnySizeAndAlignment) {
   EXPECT_TRUE(large.load()->whole());
 }
 
+TEST_F(CellTest, ValuesWithDefaultsOfTheirOwnAndWithoutAny) {
+  struct defaulted {
+    int x = 7;
+  };
+  cell<defaulted> a(mem_, "defaulted");
+  EXPECT_TRUE(a.update([](defaulted& v) { EXPECT_EQ(v.x++, 0) << "nothing has been stored"; }));
+  EXPECT_EQ(a.load()->x, 1);
+  struct without {
+    explicit without(int v) : x(v) {}
+    int x;
+  };
+  cell<without> b(mem_, "without");
+  EXPECT_TRUE(b.store(without(3)));
+  EXPECT_TRUE(b.update([](without& v) { ++v.x; }));
+  EXPECT_EQ(b.load()->x, 4);
+}
+
 TEST_F(CellTest, StoreIfStoresOverTheVersionOneHasSeen) {
   cell<int> c(mem_, "c");
   uint64_t version = 99;
