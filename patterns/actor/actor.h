@@ -335,7 +335,7 @@ class Actor {
     } else if (got == outcome::owner_died) {
       take_over(r);
     }
-    for (;;) {
+    while (!until.passed()) {
       const Envelope* e = nullptr;
       if (const outcome next = peek_until(*messages, e, until); !next) return next;
       ref_.forget_the_dead();
@@ -343,6 +343,7 @@ class Actor {
       if (messages->position() >= r.position) handle(behaviours, r, *e);
       messages->release();
     }
+    return outcome::timed_out;
   }
   static outcome peek_until(subscriber<Envelope>& messages, const Envelope*& e, deadline until) {
     if (until.is_never()) return messages.peek(e);

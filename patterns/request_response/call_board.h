@@ -97,10 +97,18 @@ class CallBoard {
   static absl::StatusOr<CallBoard> open(const memory& mem, std::string_view name);
 
   // One for each thread that serves; those of the dead come back.
-  Roll& seats() { return seats_; }
+  Roll::Seat attend() const { return seats_.join(); }
   // Numbers of calls to look at: hints.
   channel<uint64_t>& requests() { return requests_; }
-  const channel<uint64_t>& requests() const { return requests_; }
+  bool stopped() const { return requests_.closed(); }
+  struct waitable_requests {
+    zeroipc::internal::participant& env;
+    zeroipc::internal::event_word<hardware>& event;
+  };
+  waitable_requests waitable() const {
+    const zeroipc::internal::channel_events<uint64_t> events(requests_);
+    return {events.env(), events.receivable()};
+  }
   ProcessId self() const { return this_process(mem_); }
   bool is_dead(ProcessId who) const { return who && patterns::is_dead(mem_, who); }
 

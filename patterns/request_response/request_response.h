@@ -73,7 +73,7 @@ class ServiceSide {
   Health health() const { return board_.health(stats()); }
   // No calls from now on; servers end when those that wait are answered. By anybody, any number of times.
   void stop() { board_.requests().close(); }
-  bool stopped() const { return board_.requests().closed(); }
+  bool stopped() const { return board_.stopped(); }
   // Takes its names away. Open handles go on as before.
   absl::Status remove() const { return board_.remove(); }
   const std::string& name() const { return board_.name(); }
@@ -377,6 +377,9 @@ class Server : public internal::ServiceSide<Request, Response> {
   outcome serve_for(std::chrono::duration<Rep, Period> timeout, F&& f) {
     return zeroipc::internal::late(serve_until(f, deadline::after(timeout)));
   }
+  // For who serves several kinds of calls in one thread: counts as serving for as long as the seat is there; and what to wait for, its env and its event.
+  Roll::Seat attend() const { return this->board_.attend(); }
+  auto waitable() const { return this->board_.waitable(); }
   // One call, if there is one: `empty`.
   template <typename F>
   outcome try_serve_one(F&& f) {
@@ -398,20 +401,21 @@ class Server : public internal::ServiceSide<Request, Response> {
 
   template <typename F>
   outcome serve_until(F& f, deadline until) {
-    const auto seat = this->board_.seats().join();
+    const Roll::Seat seat = attend();
     if (!seat) return outcome::exhausted;
     uint64_t number = 0;
     Record r;
-    for (;;) {
+    while (!until.passed()) {
       if (const outcome taken = take(number, r, until); !taken) return taken;
       answer(number, r, f);
     }
+    return outcome::timed_out;
   }
 
   // asked -> at work. `closed`, `empty`, `timed_out`.
   outcome take(uint64_t& number, Record& call, deadline until) {
-    const zeroipc::internal::channel_events<uint64_t> hints(this->board_.requests());
-    return wait_for_look(hints.env(), hints.receivable(), until, [&](Look look) {
+    const auto told = waitable();
+    return wait_for_look(told.env, told.event, until, [&](Look look) {
       const outcome r = take_now(number, call);
       if (r == outcome::empty && look == Look::kThorough) this->forget_the_dead();
       return r;

@@ -348,7 +348,7 @@ class Sagas {
       }
       return r;
     };
-    while (wait_for_look(hints.env(), hints.receivable(), until, look)) {
+    while (!until.passed() && wait_for_look(hints.env(), hints.receivable(), until, look)) {
     }
     n += recover();
     return n;

@@ -157,18 +157,18 @@ class WorkerPool {
   // closed and nothing is left, others' tasks included, for they may die; or retire() sends this worker away. How many it has done.
   template <typename F>
   size_t work(F&& f) {
-    return work_until(f, [] { return deadline::never(); });
+    return work_until(f, deadline::never(), [] { return deadline::never(); });
   }
   // The same; takes no task any more once the time is over.
   template <typename Rep, typename Period, typename F>
   size_t work_for(std::chrono::duration<Rep, Period> timeout, F&& f) {
     const deadline until = deadline::after(timeout);
-    return work_until(f, [&] { return until; });
+    return work_until(f, until, [&] { return until; });
   }
   // The same; leaves when no task has come for that long: for workers that are started when there is much to do.
   template <typename Rep, typename Period, typename F>
   size_t work_until_idle_for(std::chrono::duration<Rep, Period> idle, F&& f) {
-    return work_until(f, [&] { return deadline::after(idle); });
+    return work_until(f, deadline::never(), [&] { return deadline::after(idle); });
   }
   // So many workers leave, each when it has done what it is at, after the tasks that wait now. How many could be told: fewer when it is full.
   size_t retire(size_t workers) {
@@ -324,16 +324,17 @@ class WorkerPool {
     board_.ask_for_look();
   }
 
+  // `waits_until()`: how long it may wait for the next one.
   template <typename F, typename Until>
-  size_t work_until(F& f, Until&& until) {
+  size_t work_until(F& f, deadline last, Until&& waits_until) {
     size_t done = 0;
     Taken t;
-    while (take(t, until())) {
+    while (!last.passed() && take(t, waits_until())) {
       std::optional<absl::StatusOr<Result>> made;
       const std::optional<std::string> thrown =
           zeroipc::internal::message_thrown_by([&] { made.emplace(f(std::as_const(*t.task))); });
       if (thrown) made.emplace(absl::UnknownError(*thrown));
-      finish(t.number, until(), [&](Record& r) {
+      finish(t.number, waits_until(), [&](Record& r) {
         if (!made->ok()) return r.fail(made->status());
         r.state = State::kDone;
         std::memcpy(r.result, &**made, sizeof(Result));

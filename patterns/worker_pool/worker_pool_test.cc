@@ -141,7 +141,7 @@ TEST_F(WorkerPoolTest, WhoComesWhenAllAreDeadFindsTheirTasks) {
   });
   EXPECT_EQ(everybody.wait(), harness::killed_by(SIGKILL));
   Squares pool = own();
-  EXPECT_EQ(pool.work_for(0ms, square), 1u);
+  EXPECT_EQ(pool.work_until_idle_for(0ms, square), 1u);
   EXPECT_EQ(*pool.try_collect()->result, 49);
 }
 
@@ -176,7 +176,7 @@ TEST_F(WorkerPoolTest, ATaskThatKillsIsGivenUp) {
 TEST_F(WorkerPoolTest, ADeadCollectorsResultIsCollectedByAnother) {
   Squares pool = pool_of(10);
   pool.submit(5);
-  pool.work_for(0ms, square);
+  pool.work_until_idle_for(0ms, square);
   harness::process victim([&] { own().collect([](const auto&) { ::raise(SIGKILL); }); });
   EXPECT_EQ(victim.wait(), harness::killed_by(SIGKILL));
   std::vector<int64_t> seen;
@@ -189,10 +189,10 @@ TEST_F(WorkerPoolTest, ADeadCollectorsResultIsCollectedByAnother) {
 TEST_F(WorkerPoolTest, AHintTooManyIsNoResultMore) {
   Squares pool = pool_of(10);
   pool.submit(5);
-  harness::process worker([&] { EXPECT_EQ(own().work_for(0ms, square), 1u); });
+  harness::process worker([&] { EXPECT_EQ(own().work_until_idle_for(0ms, square), 1u); });
   EXPECT_EQ(worker.wait(), harness::exited(0));
   // Looks at all records, for the worker is dead, and gives its hint again.
-  EXPECT_EQ(pool.work_for(0ms, square), 0u);
+  EXPECT_EQ(pool.work_until_idle_for(0ms, square), 0u);
   EXPECT_TRUE(pool.try_collect([&](const auto& c) {
     EXPECT_EQ(*c.result, 25);
     EXPECT_FALSE(pool.try_collect());
@@ -221,7 +221,7 @@ TEST_F(WorkerPoolTest, AHandlerThatThrowsHasNotCollectedIt) {
   WorkerPool<int, int> pool(mem_, "p", 10);
   pool.submit(5);
   pool.submit(6);
-  pool.work_for(0ms, [](int x) -> absl::StatusOr<int> {
+  pool.work_until_idle_for(0ms, [](int x) -> absl::StatusOr<int> {
     return x == 5 ? absl::StatusOr<int>(50) : absl::InternalError("six");
   });
   for (int i = 0; i < 2; ++i) {
@@ -256,10 +256,10 @@ TEST_F(WorkerPoolTest, OverloadHoldsUpOrIsRefused) {
 TEST_F(WorkerPoolTest, ResultsThatNobodyCollectsHoldWorkersUp) {
   Squares pool = pool_of(2);
   for (int i = 0; i < 2; ++i) pool.submit(i);
-  EXPECT_EQ(pool.work_for(0ms, square), 2u);
+  EXPECT_EQ(pool.work_until_idle_for(0ms, square), 2u);
   for (int i = 2; i < 4; ++i) pool.submit(i);
   // No room for its hint. The result is there all the same, and whoever collects finds it.
-  EXPECT_EQ(pool.work_for(0ms, square), 2u);
+  EXPECT_EQ(pool.work_until_idle_for(0ms, square), 2u);
   EXPECT_THAT(pool.health().reason, HasSubstr("4 results wait to be collected"));
   pool.close();
   EXPECT_THAT(all_of(pool), UnorderedElementsAre(0, 1, 4, 9));
