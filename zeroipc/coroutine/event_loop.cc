@@ -91,10 +91,13 @@ bool event_loop::run(deadline until) {
   for (;;) {
     refuse_if_forked();  // by a task, just now
     bool any = start_new();
-    if (stop_.exchange(false, std::memory_order_acquire)) return false;
+    // Relaxed, as in start_new(): a load, for the most part, and the exchange looks again.
+    if (stop_.load(std::memory_order_relaxed) && stop_.exchange(false, std::memory_order_acquire)) {
+      return false;
+    }
     if (tasks_.empty()) {
       if (some_new_.load(std::memory_order_relaxed)) continue;  // relaxed: start_new() looks again
-      tell_of_untold();
+      tell_of_untold(true);
       return true;
     }
     any |= fire();
@@ -113,7 +116,8 @@ bool event_loop::run(deadline until) {
 
 bool event_loop::start_new() {
   // Acquire: pairs with the release in spawn().
-  if (some_new_.exchange(false, std::memory_order_acquire)) {
+  if (some_new_.load(std::memory_order_relaxed) &&
+      some_new_.exchange(false, std::memory_order_acquire)) {
     std::lock_guard lock(mutex_);
     for (std::shared_ptr<spawned_task>& t : new_) {
       if (t->over) continue;
@@ -263,15 +267,17 @@ void event_loop::retire(spawned_task& t) {
   end(t);
   if (!t.thrown || awaited) return;
   untold_.push_back(kept);
-  // Relaxed: see ~spawned().
-  if (!t.held.load(std::memory_order_relaxed)) tell_of_untold();
+  tell_of_untold(false);
 }
 
-void event_loop::tell_of_untold() {
-  while (!untold_.empty()) {
-    const std::shared_ptr<spawned_task> t = std::move(untold_.back());
-    untold_.pop_back();
-    if (!std::exchange(t->told, true)) std::rethrow_exception(t->thrown);
+void event_loop::tell_of_untold(bool all) {
+  std::erase_if(untold_, [](const auto& t) { return t->told; });
+  for (auto at = untold_.begin(); at != untold_.end(); ++at) {
+    // Relaxed: see ~spawned().
+    if (!all && (*at)->held.load(std::memory_order_relaxed)) continue;
+    const std::shared_ptr<spawned_task> t = *at;
+    untold_.erase(at);
+    std::rethrow_exception(t->thrown);
   }
 }
 

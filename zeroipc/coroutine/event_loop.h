@@ -108,7 +108,7 @@ class event_loop {
   void resume(std::coroutine_handle<> h, std::shared_ptr<spawned_task> t);
   void retire(spawned_task& t);
   void end(spawned_task& t);
-  void tell_of_untold();
+  void tell_of_untold(bool all);
   void set_timer(waiting& w, deadline at);
   int spins();
 

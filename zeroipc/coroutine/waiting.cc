@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "zeroipc/base/error.h"
@@ -70,7 +71,7 @@ bool event_loop::look(waiting& w, bool late) {
 void event_loop::finish(waiting& w, selection answer) {
   leave(w, answer ? answer.index() : waiting::kNone);
   w.answer_ = answer;
-  resume(w.coroutine_, w.within_);
+  resume(w.coroutine_, std::move(w.within_));
 }
 
 void event_loop::drop(waiting& w) {

@@ -129,7 +129,7 @@ class waiting_select {
 
 std::optional<selection> look_at(std::span<select_case* const> cases, select_order order) {
   const size_t n = cases.size();
-  const size_t first = order == select_order::fair && n > 1 ? any_number() % n : 0;
+  const size_t first = order == select_order::fair && n != 0 ? any_number() % n : 0;
   bool hopeless = true;
   for (size_t j = 0; j < n; ++j) {
     const size_t i = (first + j) % n;
