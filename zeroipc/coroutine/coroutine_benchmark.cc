@@ -3,10 +3,11 @@
 //
 // `sleeping`: who waits goes to sleep at once, instead of looking for a while first.
 #include <benchmark/benchmark.h>
+#include <sched.h>
+#include <unistd.h>
 
-#include <atomic>
+#include <chrono>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,8 +20,17 @@
 namespace zeroipc {
 namespace {
 
+// One side on each core: that a scheduler puts both on one is not what is measured.
+void pin(int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core % static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)), &set);
+  ::sched_setaffinity(0, sizeof set, &set);
+}
+
 struct world {
   explicit world(bool sleeping = false) {
+    pin(0);
     if (sleeping) mem.attachment()->self->set_spins(0);
   }
   memory mem = *memory::create_anonymous(64 << 20);
@@ -28,6 +38,7 @@ struct world {
 };
 
 void echo(world& w) {
+  pin(1);
   for (const uint64_t x : w.there) w.back.send(x);
 }
 
@@ -80,7 +91,10 @@ struct many {
 template <typename Run>
 void any_of_many(benchmark::State& state, Run run) {
   many m(state.range(0));
-  const harness::process waiters([&] { run(m); });
+  const harness::process waiters([&] {
+    pin(1);
+    run(m);
+  });
   uint64_t x = 0;
   size_t i = 0;
   for (auto _ : state) {

@@ -79,11 +79,12 @@ class event_loop {
   void drop(waiting& w);
 
  private:
-  static constexpr int kBudget = 64;  // operations that a coroutine may do without waiting
-  static constexpr size_t kFewFresh =
-      8;  // more are linked at once, so that not each round looks at all of them
-  static constexpr uint32_t kRounds =
-      32;  // how many busy ones before the fresh ones are linked all the same
+  // Operations that a coroutine may do without waiting.
+  static constexpr int kBudget = 64;
+  // More of them are linked at once, so that not each round looks at all.
+  static constexpr size_t kFewFresh = 8;
+  // How many busy rounds there are before the fresh ones are linked all the same.
+  static constexpr uint32_t kRounds = 32;
 
   // For a word of this process's own.
   struct own_process {

@@ -13,7 +13,8 @@
 // more cheaply.
 //
 // However many tasks wait, one system call sleeps for all of them; nothing is polled. Beyond 120 words (things waited for, and their
-// segments) there is one more sleeping thread for each 120. A task runs until it waits for something that is not there yet; one that
+// segments) there is one more sleeping thread for each 120; of an executor that is busy while many wait, from 32 on, so that a sleep
+// stays cheap. A task runs until it waits for something that is not there yet; one that
 // always finds what it asks for is put back after 64 operations, so that the others have their turn.
 //
 // What is promised when a process is killed: what the operations promise that its tasks wait in. Nothing of an executor is shared.

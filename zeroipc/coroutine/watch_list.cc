@@ -107,6 +107,7 @@ void watch_list::scan(const word_set& set, hook_list<waiting>& changed) {
     if (!word->prepared || !changed_since(*word)) continue;
     word->prepared = false;
     word->owes = true;
+    word->since = ++clock_;
     unprepared_.push_back(*word);
     word->links.for_each([&](link& l) { changed.push_back(*l.who); });
   }
@@ -133,7 +134,11 @@ void watch_list::prepare(hook_list<waiting>& look) {
 }
 
 void watch_list::start_helpers() {
-  if (sets_[0].words.size() > kWordsPerSleep) make_room();
+  if (sets_[0].words.size() > kWordsPerSleep) {
+    keep_newest(kWordsPerSleep / 2);
+  } else if (sets_[0].words.size() > kFewWords && ++sleeps_ >= kManySleeps) {
+    keep_newest(kFewWords / 2);
+  }
   for (size_t k = 1; k < sets_.size(); ++k) {
     word_set& set = sets_[k];
     if (set.words.empty() || !set.by->idle()) continue;
@@ -143,10 +148,11 @@ void watch_list::start_helpers() {
   }
 }
 
-// The ones that have not changed for long are likely not to for long.
-void watch_list::make_room() {
+// Of the loop's own. The others, which have not changed for long, are likely not to for long.
+void watch_list::keep_newest(size_t n) {
+  sleeps_ = 0;
   std::vector<watched_word*> all = sets_[0].words;
-  const auto rest = all.begin() + static_cast<std::ptrdiff_t>(all.size() - kWordsPerSleep / 2);
+  const auto rest = all.begin() + static_cast<std::ptrdiff_t>(all.size() - n);
   std::nth_element(all.begin(), rest, all.end(),
                    [](const auto* a, const auto* b) { return a->since < b->since; });
   size_t to = 1;

@@ -4,8 +4,9 @@
 // not again until it has changed: while it is what prepare() left, nothing was published there that has not been looked at. So a wait
 // costs nothing while others come and go.
 //
-// The loop's own thread sleeps on the first kWordsPerSleep words; for each further set there is a helper thread, asleep, that reports
-// when a word of its set has changed. The words that have been there for longest are moved to helpers when there are too many.
+// The loop's own thread sleeps on up to kWordsPerSleep words; for each further set of that size there is a helper thread, asleep, that
+// reports when a word of its set has changed. The words that have not changed for longest are moved to helpers when there are too many
+// for one sleep; or, since each word costs the kernel some 0.3 us in each, when there are more than a few and the loop has slept often.
 #ifndef ZEROIPC_COROUTINE_WATCH_LIST_H_
 #define ZEROIPC_COROUTINE_WATCH_LIST_H_
 
@@ -34,16 +35,18 @@ struct watched_word : hook {  // among those that are to be prepared
   bool prepared = false;
   // It changed, so this process may have been chosen to be woken, and none of its waits took anything for that yet.
   bool owes = false;
-  size_t set = 0;    // who sleeps on it
-  size_t place = 0;  // where in that set
-  uint64_t since = 0;
+  size_t set = 0;      // who sleeps on it
+  size_t place = 0;    // where in that set
+  uint64_t since = 0;  // it came, or changed
   hook_list<link> links;
 };
 
 class watch_list {
  public:
-  static constexpr size_t kWordsPerSleep =
-      120;  // of the 128 that the kernel takes, for the loop has words of its own
+  // Of the 128 that the kernel takes, for the loop and the helpers have words of their own.
+  static constexpr size_t kWordsPerSleep = 120;
+  static constexpr size_t kFewWords = 32;
+  static constexpr uint32_t kManySleeps = 256;
 
   // `ended`: called on a helper's thread when a word of its set may have changed.
   explicit watch_list(std::function<void()> ended) : ended_(std::move(ended)), sets_(1) {}
@@ -80,7 +83,7 @@ class watch_list {
   void put(watched_word& word, size_t set);
   void take_out(watched_word& word);
   void remove(watched_word& word, bool used);
-  void make_room();
+  void keep_newest(size_t n);
   void scan(const word_set& set, hook_list<waiting>& changed);
 
   const std::function<void()> ended_;
@@ -90,6 +93,7 @@ class watch_list {
   std::vector<participant*> unfenced_;
   std::vector<watched_word*> scratch_;
   uint64_t clock_ = 0;
+  uint32_t sleeps_ = 0;         // with more than a few words
   std::vector<word_set> sets_;  // last: their helpers end before what they report to
 };
 
