@@ -103,7 +103,7 @@ class next_case final : public value_case<T, F, G> {
 };
 
 template <typename T, typename F>
-class send_case final : public select_case {
+class send_case : public select_case {
  public:
   send_case(channel<T>& to, const T& value, F f) : to_(to), value_(value), sent_(std::move(f)) {}
 
@@ -131,6 +131,10 @@ class send_case final : public select_case {
   }
   void stood() override { rendezvous()->tell_senders(); }
 
+ protected:
+  channel<T>& to_;
+  const T value_;
+
  private:
   auto* rendezvous() const { return channel_events<T>(to_).rendezvous(); }
   static look after(outcome r) {
@@ -138,8 +142,6 @@ class send_case final : public select_case {
     return r == outcome::closed ? look::never : look::not_yet;
   }
 
-  channel<T>& to_;
-  const T value_;
   F sent_;
   typename channel_state<T>::rendezvous_type::standing standing_;
 };

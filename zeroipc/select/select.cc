@@ -119,25 +119,27 @@ class waiting_select {
     return events.size() + segments.size() <= participant::kMostAwaited;
   }
 
-  std::optional<selection> look_at_all() {
-    const size_t n = cases_.size();
-    const size_t first = order_ == select_order::fair && n != 0 ? any_number() % n : 0;
-    bool hopeless = true;
-    for (size_t j = 0; j < n; ++j) {
-      const size_t i = (first + j) % n;
-      const look l = cases_[i]->attempt();
-      if (l == look::taken) return selection(i);
-      hopeless = hopeless && l == look::never;
-    }
-    if (hopeless) return selection(outcome::closed);
-    return std::nullopt;
-  }
+  std::optional<selection> look_at_all() { return look_at(cases_, order_); }
 
   std::span<select_case* const> cases_;
   const select_order order_;
 };
 
 }  // namespace
+
+std::optional<selection> look_at(std::span<select_case* const> cases, select_order order) {
+  const size_t n = cases.size();
+  const size_t first = order == select_order::fair && n != 0 ? any_number() % n : 0;
+  bool hopeless = true;
+  for (size_t j = 0; j < n; ++j) {
+    const size_t i = (first + j) % n;
+    const look l = cases[i]->attempt();
+    if (l == look::taken) return selection(i);
+    hopeless = hopeless && l == look::never;
+  }
+  if (hopeless) return selection(outcome::closed);
+  return std::nullopt;
+}
 
 selection select_among(std::span<select_case* const> cases, select_order order, deadline until) {
   return waiting_select(cases, order).run(until);

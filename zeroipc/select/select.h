@@ -39,6 +39,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -72,6 +73,9 @@ class selection {
 namespace internal {
 
 enum class select_order : bool { fair, by_priority };
+
+// Takes one, if that can be done now; `closed` if none of them can happen any more. Its handler is not run.
+std::optional<selection> look_at(std::span<select_case* const> cases, select_order order);
 
 // Waits, takes one, and runs its handler.
 selection select_among(std::span<select_case* const> cases, select_order order, deadline until);
