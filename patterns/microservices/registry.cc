@@ -141,8 +141,8 @@ absl::StatusOr<ServiceInstance> ServiceRegistry::wait_until(std::string_view ser
   uint64_t seen = 0;
   const auto& told = changes_.waitable();
   const outcome r = wait_for_look(told.env(), told.changed(), until, [&](Look look) {
-    if (look == Look::kQuick && changes_.version() == seen) return outcome(outcome::empty);
-    seen = changes_.version();
+    if (look == Look::kQuick && version() == seen) return outcome(outcome::empty);
+    seen = version();
     found = find(service);
     return outcome(found.empty() ? outcome::empty : outcome::ok);
   });
@@ -152,14 +152,15 @@ absl::StatusOr<ServiceInstance> ServiceRegistry::wait_until(std::string_view ser
       select(service.empty() ? " " : service, true).size(), " are there and not well"));
 }
 
+uint64_t ServiceRegistry::version() const {
+  return changes_.version() + changes_.waitable().env().death_epoch();
+}
+
 uint64_t ServiceRegistry::wait_for_change_until(uint64_t since, deadline until) const {
   const auto& told = changes_.waitable();
-  const uint32_t epoch = told.env().death_epoch();
-  wait_for_look(told.env(), told.changed(), until, [&](Look) {
-    const bool changed = changes_.version() != since || told.env().death_epoch() != epoch;
-    return outcome(changed ? outcome::ok : outcome::empty);
-  });
-  return changes_.version();
+  wait_for_look(told.env(), told.changed(), until,
+                [&](Look) { return outcome(version() != since ? outcome::ok : outcome::empty); });
+  return version();
 }
 
 std::optional<ServiceInstance> ServiceRegistry::pick(std::string_view service) const {

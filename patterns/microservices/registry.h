@@ -112,8 +112,9 @@ class ServiceRegistry {
   // The same for the same key; when instances come and go, only the keys move that have to (rendezvous hashing: Thaler and Ravishankar, 1998).
   std::optional<ServiceInstance> pick(std::string_view service, uint64_t key) const;
 
-  // Of everything that is said here, deaths excepted. wait_for_change() ends with those, too: then it may return what it was given.
-  uint64_t version() const { return changes_.version(); }
+  // Grows with everything that is said here, and with each death in the segment.
+  uint64_t version() const;
+  // Waits until it is another than `since`, and returns it; `since` again if the time passes first.
   template <typename Rep, typename Period>
   uint64_t wait_for_change_for(uint64_t since, std::chrono::duration<Rep, Period> timeout) const {
     return wait_for_change_until(since, deadline::after(timeout));
