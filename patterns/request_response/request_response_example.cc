@@ -1,5 +1,5 @@
-// Request-response: two servers answer 3,000 questions of two clients. One server is killed on the way; the client that retries notices nothing,
-// the other one is told that one call may have been carried out.
+// Request-response: a server answers the questions of two clients, 3,000 in all, is killed on the way, and another one takes its place. The client that
+// retries notices nothing; the other one is told so if it was its call.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,15 +81,18 @@ int main() {
     const memory mem(segment, 1 << 20);
     Client<Question, double> interest(mem, "interest", 16);
     std::vector<pid_t> clients;
-    for (const bool is_victim : {true, false}) {
-      start([&] {
+    const auto start_server = [&](bool is_victim) {
+      return start([&] {
         serve(segment, is_victim);
         return 0;
       });
-    }
+    };
+    const pid_t victim = start_server(true);
     for (const auto policy : {WhenServerDies::kRetry, WhenServerDies::kFail}) {
       clients.push_back(start([&] { return ask(segment, policy); }));
     }
+    ::waitpid(victim, nullptr, 0);
+    start_server(false);
     for (const pid_t pid : clients) {
       int status = 0;
       ::waitpid(pid, &status, 0);

@@ -1,5 +1,5 @@
-// Saga: 200 orders, each of which takes something from the stock, charges for it and ships it, carried out by two processes, one of which is killed in the
-// middle of one. In the end the stock, the money and the parcels agree.
+// Saga: 200 orders, each of which takes something from the stock, charges for it and ships it, carried out by a process that is killed in the
+// middle of one, and by another that takes its place. In the end the stock, the money and the parcels agree.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,15 +80,18 @@ int main() {
   {
     const memory mem(own.name(), 4 << 20);
     auto orders = declare(mem, false);
-    for (const bool is_victim : {true, false}) {
-      if (::fork() == 0) {
-        declare(memory(own.name()), is_victim).work();
-        ::_exit(0);
-      }
-    }
+    const auto start_worker = [&](bool is_victim) {
+      const pid_t pid = ::fork();
+      if (pid != 0) return pid;
+      declare(memory(own.name()), is_victim).work();
+      ::_exit(0);
+    };
+    const pid_t victim = start_worker(true);
     for (uint64_t i = 1; i <= kOrders; ++i) {
       if (!orders.start(i, {static_cast<int>(i * 37 % 100 + 1)}).ok()) ++wrong;
     }
+    ::waitpid(victim, nullptr, 0);
+    start_worker(false);
     zeroipc::map<uint64_t, Effects> effects(mem, "effects");
     int completed = 0, undone = 0;
     for (uint64_t i = 1; i <= kOrders; ++i) {

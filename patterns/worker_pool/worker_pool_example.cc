@@ -1,5 +1,5 @@
-// Worker pool: counts the primes below 3 million in 60 tasks, with three workers, one of which is killed on the way: its task is
-// done by another, and the sum is right.
+// Worker pool: counts the primes below 3 million in 60 tasks, with a worker that is killed on the way, and two more: its task is
+// done by one of them, and the sum is right.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@ namespace {
 using zeroipc::memory;
 
 constexpr uint32_t kTasks = 60, kEach = 50'000, kPrimesBelow3Million = 216'816;
-constexpr int kWorkers = 3, kKilledAt = 3;
+constexpr int kWorkers = 2, kKilledAt = 3;
 
 struct Range {
   uint32_t first, end;
@@ -61,14 +61,17 @@ int main() {
   {
     const memory mem(own.name(), 1 << 20);
     Pool pool(mem, "primes", kTasks);
-    for (int i = 0; i < kWorkers; ++i) {
-      if (::fork() == 0) {
-        work(own.name(), i == 0);
-        ::_exit(0);
-      }
-    }
+    const auto start_worker = [&](bool is_victim) {
+      const pid_t pid = ::fork();
+      if (pid != 0) return pid;
+      work(own.name(), is_victim);
+      ::_exit(0);
+    };
+    const pid_t victim = start_worker(true);
     for (uint32_t i = 0; i < kTasks; ++i) pool.submit({i * kEach, (i + 1) * kEach});
     pool.close();
+    ::waitpid(victim, nullptr, 0);
+    for (int i = 0; i < kWorkers; ++i) start_worker(false);
     while (const auto c = pool.collect()) {
       primes += c->result.ok() ? c->result->primes : 0;
       if (c->deaths == 0) continue;
