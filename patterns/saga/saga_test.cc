@@ -414,7 +414,6 @@ TEST_F(SagaTest, WithEverybodyKilledAtRandomEachSagaIsWholeOrUndone) {
     EXPECT_EQ(t.booked, state == SagaState::kCompleted ? 7 : 0) << n << ": " << name_of(state);
   });
   const SagaStats s = outside.stats();
-  EXPECT_GT(s.resumed, 0u);
   zeroipc::testing::evidence("pattern saga", zeroipc::testing::instrument::chaos)
       .figure("kills", all.so_far().kills)
       .figure("stops", all.so_far().stops)

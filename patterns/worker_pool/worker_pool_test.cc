@@ -374,7 +374,6 @@ TEST_F(WorkerPoolTest, WithEverybodyKilledAtRandomEachTaskHasItsResult) {
   const WorkerPoolStats s = pool.stats();
   EXPECT_EQ(s.waiting + s.at_work + s.uncollected, 0u);
   EXPECT_EQ(s.poisoned, 0u);
-  EXPECT_GT(s.retried, 0u);
   zeroipc::testing::evidence("pattern worker pool", zeroipc::testing::instrument::chaos)
       .figure("kills", all.so_far().kills)
       .figure("stops", all.so_far().stops)
